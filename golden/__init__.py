@@ -1,0 +1,1 @@
+"""The golden model: plain functions on NumPy arrays that say what every number is."""

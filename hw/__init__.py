@@ -1,0 +1,1 @@
+"""The hardware: Amaranth components and the Verilog they become."""

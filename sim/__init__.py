@@ -1,0 +1,1 @@
+"""Everything that knows a simulator: builds, testbenches, regressions and the command line."""

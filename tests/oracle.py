@@ -1,0 +1,265 @@
+"""Independent oracle for quantization and the vector MAC, in integers and fractions only.
+
+Written from the arithmetic contract and sharing no code with the golden model or the hardware, so
+that agreement between them means something. Correct and obvious beats fast.
+"""
+
+import enum
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+FLOAT32_PRECISION = 24
+FLOAT32_MIN_EXPONENT = -126
+FLOAT32_OVERFLOW = Fraction(2) ** 128
+
+type Real = Fraction | float
+"""An exact finite value, or the float `inf`, `-inf` or `nan` where float32 has no finite one."""
+
+
+def round_half_even(q: Fraction) -> int:
+    """Return the integer nearest to q, the even one of the two when q lies half way."""
+    below = math.floor(q)
+    distance = q - below
+    if distance == Fraction(1, 2):
+        return below + below % 2
+    return below + 1 if distance > Fraction(1, 2) else below
+
+
+def ceil(q: Fraction) -> int:
+    """Return the smallest integer that is not below q."""
+    return math.ceil(q)
+
+
+def float32(q: Fraction) -> Fraction:
+    """Return q rounded to IEEE binary32: nearest, ties to even, gradual underflow down to 2^-149.
+
+    With 2^e <= |q| < 2^(e+1), the result is rne(q / ulp) * ulp for ulp = 2^(max(e, -126) - 23).
+    Raises OverflowError where binary32 has only an infinity.
+    """
+    magnitude = abs(q)
+    if magnitude == 0:
+        return q
+    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
+    if Fraction(2) ** exponent > magnitude:
+        exponent -= 1
+    ulp = Fraction(2) ** (max(exponent, FLOAT32_MIN_EXPONENT) - (FLOAT32_PRECISION - 1))
+    rounded = round_half_even(q / ulp) * ulp
+    if abs(rounded) >= FLOAT32_OVERFLOW:
+        raise OverflowError("the value rounds to infinity in binary32")
+    return rounded
+
+
+class Rounding(enum.Enum):
+    """How s / gamma becomes s_q; PAPER also divides the elements by s instead of s_q * gamma."""
+
+    NEAREST = "nearest"
+    CEIL = "ceil"
+    PAPER = "paper"
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Number format of one operand: N element bits, and M scale bits (None: no vector scale)."""
+
+    element_bits: int
+    signed: bool
+    scale_bits: int | None
+
+    @property
+    def qmax(self) -> int:
+        """Largest element: 2^(N-1) - 1 signed, 2^N - 1 unsigned."""
+        return 2 ** (self.element_bits - self.signed) - 1
+
+    @property
+    def lower(self) -> int:
+        """Lower clip bound: -qmax signed, 0 unsigned."""
+        return -self.qmax if self.signed else 0
+
+
+@dataclass(frozen=True)
+class QuantizedGroup:
+    """One coarse group: elements[row][vector][lane] with padding, scales[row][vector], one gamma.
+
+    dequantized[row][column] has the shape of the input, without padding. `scales` is None where
+    the operand has no per-vector scale.
+    """
+
+    elements: list[list[list[int]]]
+    scales: list[list[int]] | None
+    gamma: Fraction
+    dequantized: list[list[Real]]
+
+
+def _float32_or_infinity(q: Fraction) -> Real:
+    """Return float32(q), or the infinity of its sign where that overflows."""
+    try:
+        return float32(q)
+    except OverflowError:
+        return math.copysign(math.inf, q.numerator)
+
+
+def _split(row: Sequence[Fraction], size: int) -> list[list[Fraction]]:
+    """Return the row as vectors of `size` consecutive elements, the last one padded with zeros."""
+    padded = [*row, *[Fraction(0)] * (-len(row) % size)]
+    return [padded[start : start + size] for start in range(0, len(padded), size)]
+
+
+def _peak(vector: Sequence[Fraction], operand: Operand) -> Fraction:
+    """Return max|x| of a signed vector, max over max(x, 0) of an unsigned one."""
+    return max(abs(x) if operand.signed else max(x, Fraction(0)) for x in vector)
+
+
+def _quantize_element(x: Fraction, step: Real, operand: Operand) -> int:
+    """Return clip(rne(float32(x / step)), lower, qmax): 0 where step is 0 or infinite."""
+    if isinstance(step, float) or step == 0:
+        return 0
+    ratio = _float32_or_infinity(x / step)
+    if isinstance(ratio, float):
+        return operand.qmax if ratio > 0 else operand.lower
+    return min(max(round_half_even(ratio), operand.lower), operand.qmax)
+
+
+def _dequantize_element(x_q: int, step: Real) -> Real:
+    """Return float32(x_q * step), infinite on overflow, and nan for 0 * infinity as IEEE does."""
+    if isinstance(step, float):
+        return x_q * step
+    return _float32_or_infinity(x_q * step)
+
+
+def _quantize_scale(s: Fraction, gamma: Fraction, scale_bits: int, scaling: Rounding) -> int:
+    """Return s_q = min(R(float32(s / gamma)), 2^M - 1), at least 1 except in PAPER mode.
+
+    Holds for a vector that is not all zero, with gamma > 0.
+    """
+    ratio = float32(s / gamma)
+    rounded = ceil(ratio) if scaling is Rounding.CEIL else round_half_even(ratio)
+    s_q = min(rounded, 2**scale_bits - 1)
+    return s_q if scaling is Rounding.PAPER else max(s_q, 1)
+
+
+def quantize_group(
+    rows: Sequence[Sequence[Fraction]],
+    operand: Operand,
+    vector_size: int,
+    scaling: Rounding,
+    thresholds: Sequence[Sequence[Fraction]] | None = None,
+) -> QuantizedGroup:
+    """Quantize one coarse group of exact binary32 values; thresholds[row][vector] replace max|x|.
+
+        s     = max|x| / qmax                                   every operation through float32
+        gamma = max over the group of s / (2^M - 1)
+        s_q   = R(s / gamma), at most 2^M - 1                   at least 1 unless x is all zero
+        x_q   = clip(rne(x / (s_q * gamma)), lower, qmax)       PAPER: clip(rne(x / s), lower, qmax)
+        x_hat = x_q * (s_q * gamma)
+
+    Without a per-vector scale gamma is the largest s of the group and the step of every element.
+    A vector whose max|x| is 0 has s_q = 0 and x_q = 0, but its threshold still counts for gamma.
+    Where gamma is 0 in float32, all of s_q, x_q and x_hat are 0. A quotient that overflows clips;
+    an x_hat that overflows is an infinity. Where s_q * gamma itself overflows, IEEE arithmetic
+    decides: x / inf is 0, and 0 * inf is nan.
+    """
+    vectors = [_split(row, vector_size) for row in rows]
+    peaks = [[_peak(vector, operand) for vector in row] for row in vectors]
+    ranges = peaks if thresholds is None else thresholds
+    exact = [[float32(limit / operand.qmax) for limit in row] for row in ranges]
+    largest = max((s for row in exact for s in row), default=Fraction(0))
+    bits = operand.scale_bits
+    gamma = largest if bits is None else float32(largest / (2**bits - 1))
+
+    elements: list[list[list[int]]] = []
+    scales: list[list[int]] = []
+    dequantized: list[list[Real]] = []
+    for row, row_vectors, row_peaks, row_exact in zip(rows, vectors, peaks, exact, strict=True):
+        row_elements: list[list[int]] = []
+        row_scales: list[int] = []
+        row_values: list[Real] = []
+        for vector, peak, s in zip(row_vectors, row_peaks, row_exact, strict=True):
+            if peak == 0 or gamma == 0:
+                s_q = 0
+            elif bits is None:
+                s_q = 1
+            else:
+                s_q = _quantize_scale(s, gamma, bits, scaling)
+            step = _float32_or_infinity(s_q * gamma)
+            divisor: Real = step
+            if bits is not None and scaling is Rounding.PAPER:
+                divisor = s if gamma > 0 else Fraction(0)
+            quantized = [_quantize_element(x, divisor, operand) for x in vector]
+            row_elements.append(quantized)
+            row_scales.append(s_q)
+            row_values.extend(_dequantize_element(x_q, step) for x_q in quantized)
+        elements.append(row_elements)
+        scales.append(row_scales)
+        dequantized.append(row_values[: len(row)])
+    return QuantizedGroup(elements, None if bits is None else scales, gamma, dequantized)
+
+
+@dataclass(frozen=True)
+class Datapath:
+    """Widths of the MAC: ws and as (None: no scale), P (None: all of sw * sa), C."""
+
+    weight_scale_bits: int | None
+    activation_scale_bits: int | None
+    scale_product_bits: int | None
+    accumulator_bits: int
+
+
+@dataclass(frozen=True)
+class VectorPair:
+    """One cycle of the MAC: V weights, V activations, their scales (None: absent), framing."""
+
+    weights: Sequence[int]
+    activations: Sequence[int]
+    weight_scale: int | None
+    activation_scale: int | None
+    first: bool
+    last: bool
+
+
+def round_scale_product(product: int, datapath: Datapath) -> int:
+    """Return sp' = min((sp + 2^(sh-1)) >> sh, 2^P - 1), sh = ws + as - P; sp where sh = 0.
+
+    An absent scale counts 0 bits, an absent P keeps sp. P may not exceed ws + as (ValueError).
+    """
+    if datapath.scale_product_bits is None:
+        return product
+    kept = datapath.scale_product_bits
+    shift = (datapath.weight_scale_bits or 0) + (datapath.activation_scale_bits or 0) - kept
+    if shift < 0:
+        raise ValueError(f"P is {kept}, more than the {shift + kept} bits of the scale product")
+    if shift == 0:
+        return product
+    return min((product + 2 ** (shift - 1)) // 2**shift, 2**kept - 1)
+
+
+def saturate(value: int, bits: int) -> int:
+    """Return sat_C(value): value clipped to [-2^(C-1), 2^(C-1) - 1]."""
+    return min(max(value, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+def accumulate(pairs: Iterable[VectorPair], datapath: Datapath) -> list[tuple[int, bool]]:
+    """Return (acc, saturated) after every pair with `last`.
+
+        acc = sat_C(acc + dot * round_P(sw * sa)),  dot = sum of w_q[i] * a_q[i]
+
+    after every pair, in order. Only `first` clears acc and the sticky flag, both clear initially:
+    a `first` in mid-vector drops what was there, and without one acc goes on after a `last`.
+    """
+    results: list[tuple[int, bool]] = []
+    accumulator, saturated = 0, False
+    for pair in pairs:
+        if pair.first:
+            accumulator, saturated = 0, False
+        dot = sum(w * a for w, a in zip(pair.weights, pair.activations, strict=True))
+        scale_product = 1
+        for scale in (pair.weight_scale, pair.activation_scale):
+            if scale is not None:
+                scale_product *= scale
+        exact = accumulator + dot * round_scale_product(scale_product, datapath)
+        accumulator = saturate(exact, datapath.accumulator_bits)
+        saturated = saturated or accumulator != exact
+        if pair.last:
+            results.append((accumulator, saturated))
+    return results
