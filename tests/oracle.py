@@ -9,27 +9,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
-FLOAT32_PRECISION = 24
-FLOAT32_MIN_EXPONENT = -126
-FLOAT32_OVERFLOW = Fraction(2) ** 128
-
-type Real = Fraction | float
-"""An exact finite value, or the float `inf`, `-inf` or `nan` where float32 has no finite one."""
+# An exact finite value, or the float inf, -inf or nan where binary32 has no finite one.
+Real: TypeAlias = Fraction | float
 
 
 def round_half_even(q: Fraction) -> int:
     """Return the integer nearest to q, the even one of the two when q lies half way."""
-    below = math.floor(q)
-    distance = q - below
-    if distance == Fraction(1, 2):
-        return below + below % 2
-    return below + 1 if distance > Fraction(1, 2) else below
-
-
-def ceil(q: Fraction) -> int:
-    """Return the smallest integer that is not below q."""
-    return math.ceil(q)
+    nearest = math.floor(q + Fraction(1, 2))  # half up
+    return nearest - nearest % 2 if nearest - q == Fraction(1, 2) else nearest
 
 
 def float32(q: Fraction) -> Fraction:
@@ -38,21 +27,18 @@ def float32(q: Fraction) -> Fraction:
     With 2^e <= |q| < 2^(e+1), the result is rne(q / ulp) * ulp for ulp = 2^(max(e, -126) - 23).
     Raises OverflowError where binary32 has only an infinity.
     """
-    magnitude = abs(q)
-    if magnitude == 0:
-        return q
-    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    if Fraction(2) ** exponent > magnitude:
+    exponent = abs(q.numerator).bit_length() - q.denominator.bit_length()
+    if Fraction(2) ** exponent > abs(q):
         exponent -= 1
-    ulp = Fraction(2) ** (max(exponent, FLOAT32_MIN_EXPONENT) - (FLOAT32_PRECISION - 1))
+    ulp = Fraction(2) ** (max(exponent, -126) - 23)
     rounded = round_half_even(q / ulp) * ulp
-    if abs(rounded) >= FLOAT32_OVERFLOW:
+    if abs(rounded) >= 2**128:
         raise OverflowError("the value rounds to infinity in binary32")
     return rounded
 
 
 class Rounding(enum.Enum):
-    """How s / gamma becomes s_q; PAPER also divides the elements by s instead of s_q * gamma."""
+    """R in s_q = R(s / gamma); PAPER is rne, may give 0, and divides the elements by s itself."""
 
     NEAREST = "nearest"
     CEIL = "ceil"
@@ -70,7 +56,7 @@ class Operand:
     @property
     def qmax(self) -> int:
         """Largest element: 2^(N-1) - 1 signed, 2^N - 1 unsigned."""
-        return 2 ** (self.element_bits - self.signed) - 1
+        return (1 << self.element_bits - self.signed) - 1
 
     @property
     def lower(self) -> int:
@@ -80,11 +66,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class QuantizedGroup:
-    """One coarse group: elements[row][vector][lane] with padding, scales[row][vector], one gamma.
-
-    dequantized[row][column] has the shape of the input, without padding. `scales` is None where
-    the operand has no per-vector scale.
-    """
+    """Padded elements[row][vector][lane], scales[row][vector], trimmed dequantized[row][column]."""
 
     elements: list[list[list[int]]]
     scales: list[list[int]] | None
@@ -92,18 +74,14 @@ class QuantizedGroup:
     dequantized: list[list[Real]]
 
 
-def _float32_or_infinity(q: Fraction) -> Real:
-    """Return float32(q), or the infinity of its sign where that overflows."""
+def _float32_or_infinity(q: Real) -> Real:
+    """Return float32(q), or the infinity of its sign on overflow; inf and nan are returned."""
+    if isinstance(q, float):
+        return q
     try:
         return float32(q)
     except OverflowError:
-        return math.copysign(math.inf, q.numerator)
-
-
-def _split(row: Sequence[Fraction], size: int) -> list[list[Fraction]]:
-    """Return the row as vectors of `size` consecutive elements, the last one padded with zeros."""
-    padded = [*row, *[Fraction(0)] * (-len(row) % size)]
-    return [padded[start : start + size] for start in range(0, len(padded), size)]
+        return math.inf if q > 0 else -math.inf
 
 
 def _peak(vector: Sequence[Fraction], operand: Operand) -> Fraction:
@@ -111,32 +89,21 @@ def _peak(vector: Sequence[Fraction], operand: Operand) -> Fraction:
     return max(abs(x) if operand.signed else max(x, Fraction(0)) for x in vector)
 
 
+def _quantize_scale(s: Fraction, gamma: Fraction, scale_bits: int, scaling: Rounding) -> int:
+    """Return s_q = min(R(s / gamma), 2^M - 1) of a vector not all zero; only PAPER may give 0."""
+    ratio = float32(s / gamma)
+    rounded = math.ceil(ratio) if scaling is Rounding.CEIL else round_half_even(ratio)
+    return min(max(rounded, 0 if scaling is Rounding.PAPER else 1), (1 << scale_bits) - 1)
+
+
 def _quantize_element(x: Fraction, step: Real, operand: Operand) -> int:
-    """Return clip(rne(float32(x / step)), lower, qmax): 0 where step is 0 or infinite."""
+    """Return clip(rne(x / step), lower, qmax): 0 where step is 0 or infinite."""
     if isinstance(step, float) or step == 0:
         return 0
     ratio = _float32_or_infinity(x / step)
     if isinstance(ratio, float):
         return operand.qmax if ratio > 0 else operand.lower
     return min(max(round_half_even(ratio), operand.lower), operand.qmax)
-
-
-def _dequantize_element(x_q: int, step: Real) -> Real:
-    """Return float32(x_q * step), infinite on overflow, and nan for 0 * infinity as IEEE does."""
-    if isinstance(step, float):
-        return x_q * step
-    return _float32_or_infinity(x_q * step)
-
-
-def _quantize_scale(s: Fraction, gamma: Fraction, scale_bits: int, scaling: Rounding) -> int:
-    """Return s_q = min(R(float32(s / gamma)), 2^M - 1), at least 1 except in PAPER mode.
-
-    Holds for a vector that is not all zero, with gamma > 0.
-    """
-    ratio = float32(s / gamma)
-    rounded = ceil(ratio) if scaling is Rounding.CEIL else round_half_even(ratio)
-    s_q = min(rounded, 2**scale_bits - 1)
-    return s_q if scaling is Rounding.PAPER else max(s_q, 1)
 
 
 def quantize_group(
@@ -157,42 +124,34 @@ def quantize_group(
     Without a per-vector scale gamma is the largest s of the group and the step of every element.
     A vector whose max|x| is 0 has s_q = 0 and x_q = 0, but its threshold still counts for gamma.
     Where gamma is 0 in float32, all of s_q, x_q and x_hat are 0. A quotient that overflows clips;
-    an x_hat that overflows is an infinity. Where s_q * gamma itself overflows, IEEE arithmetic
-    decides: x / inf is 0, and 0 * inf is nan.
+    an x_hat that overflows is infinite; a step that overflows gives x / inf = 0, 0 * inf = nan.
     """
-    vectors = [_split(row, vector_size) for row in rows]
-    peaks = [[_peak(vector, operand) for vector in row] for row in vectors]
-    ranges = peaks if thresholds is None else thresholds
-    exact = [[float32(limit / operand.qmax) for limit in row] for row in ranges]
-    largest = max((s for row in exact for s in row), default=Fraction(0))
     bits = operand.scale_bits
-    gamma = largest if bits is None else float32(largest / (2**bits - 1))
-
+    padded = [[*row, *[Fraction(0)] * (-len(row) % vector_size)] for row in rows]
+    vectors = [[r[i : i + vector_size] for i in range(0, len(r), vector_size)] for r in padded]
+    peaks = [[_peak(vector, operand) for vector in row] for row in vectors]
+    limits = peaks if thresholds is None else thresholds
+    exact = [[float32(limit / operand.qmax) for limit in row] for row in limits]
+    largest = max((s for row in exact for s in row), default=Fraction(0))
+    gamma = largest if bits is None else float32(largest / ((1 << bits) - 1))
+    paper = scaling is Rounding.PAPER and bits is not None and gamma > 0
     elements: list[list[list[int]]] = []
     scales: list[list[int]] = []
     dequantized: list[list[Real]] = []
     for row, row_vectors, row_peaks, row_exact in zip(rows, vectors, peaks, exact, strict=True):
-        row_elements: list[list[int]] = []
-        row_scales: list[int] = []
-        row_values: list[Real] = []
+        elements.append([])
+        scales.append([])
+        values: list[Real] = []
         for vector, peak, s in zip(row_vectors, row_peaks, row_exact, strict=True):
-            if peak == 0 or gamma == 0:
-                s_q = 0
-            elif bits is None:
-                s_q = 1
-            else:
-                s_q = _quantize_scale(s, gamma, bits, scaling)
+            s_q = 0
+            if peak > 0 and gamma > 0:
+                s_q = 1 if bits is None else _quantize_scale(s, gamma, bits, scaling)
             step = _float32_or_infinity(s_q * gamma)
-            divisor: Real = step
-            if bits is not None and scaling is Rounding.PAPER:
-                divisor = s if gamma > 0 else Fraction(0)
-            quantized = [_quantize_element(x, divisor, operand) for x in vector]
-            row_elements.append(quantized)
-            row_scales.append(s_q)
-            row_values.extend(_dequantize_element(x_q, step) for x_q in quantized)
-        elements.append(row_elements)
-        scales.append(row_scales)
-        dequantized.append(row_values[: len(row)])
+            quantized = [_quantize_element(x, s if paper else step, operand) for x in vector]
+            elements[-1].append(quantized)
+            scales[-1].append(s_q)
+            values.extend(_float32_or_infinity(x_q * step) for x_q in quantized)
+        dequantized.append(values[: len(row)])
     return QuantizedGroup(elements, None if bits is None else scales, gamma, dequantized)
 
 
@@ -223,20 +182,17 @@ def round_scale_product(product: int, datapath: Datapath) -> int:
 
     An absent scale counts 0 bits, an absent P keeps sp. P may not exceed ws + as (ValueError).
     """
-    if datapath.scale_product_bits is None:
-        return product
+    scale_bits = (datapath.weight_scale_bits or 0) + (datapath.activation_scale_bits or 0)
     kept = datapath.scale_product_bits
-    shift = (datapath.weight_scale_bits or 0) + (datapath.activation_scale_bits or 0) - kept
-    if shift < 0:
-        raise ValueError(f"P is {kept}, more than the {shift + kept} bits of the scale product")
-    if shift == 0:
+    if kept is None or kept == scale_bits:
         return product
-    return min((product + 2 ** (shift - 1)) // 2**shift, 2**kept - 1)
+    unit = 1 << scale_bits - kept  # 2^sh; a negative shift count is a ValueError
+    return min((product + unit // 2) // unit, (1 << kept) - 1)
 
 
 def saturate(value: int, bits: int) -> int:
     """Return sat_C(value): value clipped to [-2^(C-1), 2^(C-1) - 1]."""
-    return min(max(value, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+    return min(max(value, -(1 << bits - 1)), (1 << bits - 1) - 1)
 
 
 def accumulate(pairs: Iterable[VectorPair], datapath: Datapath) -> list[tuple[int, bool]]:
@@ -253,10 +209,8 @@ def accumulate(pairs: Iterable[VectorPair], datapath: Datapath) -> list[tuple[in
         if pair.first:
             accumulator, saturated = 0, False
         dot = sum(w * a for w, a in zip(pair.weights, pair.activations, strict=True))
-        scale_product = 1
-        for scale in (pair.weight_scale, pair.activation_scale):
-            if scale is not None:
-                scale_product *= scale
+        scales = (pair.weight_scale, pair.activation_scale)
+        scale_product = math.prod(scale for scale in scales if scale is not None)
         exact = accumulator + dot * round_scale_product(scale_product, datapath)
         accumulator = saturate(exact, datapath.accumulator_bits)
         saturated = saturated or accumulator != exact

@@ -1,0 +1,256 @@
+"""The vector MAC: dot products of quantized vectors, rescaled and accumulated in integers.
+
+One vector pair contributes, and one accumulator gathers (VS-Quant, Dai et al., MLSys 2021; the
+order of rounding and saturation is that of the 5 nm chip, Keller et al., JSSC 2023):
+
+    dot   = sum over i < V of w_q[i] * a_q[i]
+    sp    = sw * sa              1 where neither operand has a scale, the one scale where one has
+    sp'   = round_P(sp)          min((sp + 2^(sh-1)) >> sh, 2^P - 1) with sh = ws + as - P > 0
+    psum  = dot * sp'
+    acc   = sat_C(acc + psum)    after every vector, in arrival order
+
+Saturation sets a flag that stays with the result. All of it is exact: where floats are used, for
+the speed of their matrix products, every value is an integer that they hold exactly.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import DatapathConfig
+from golden.quantize import Quantized
+
+Integers: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+# Activation rows whose running sums are kept in the level-2 cache together.
+_BLOCK_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MacResult:
+    """Accumulators and whether each saturated on its way.
+
+    Attributes:
+        accumulators: (N, M) int64, in units of gamma_w * gamma_a * 2^sh.
+        saturated: (N, M) bool.
+    """
+
+    accumulators: Integers
+    saturated: Flags
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StreamTrace:
+    """Every intermediate value of a stream of T vector pairs, each (T,).
+
+    Attributes:
+        dot: Dot products.
+        scale_product: Rounded scale products sp'.
+        partial_sum: dot * sp'.
+        accumulator: The accumulator after each vector.
+        saturated: Whether it has saturated since the last `first`.
+    """
+
+    dot: Integers
+    scale_product: Integers
+    partial_sum: Integers
+    accumulator: Integers
+    saturated: Flags
+
+
+def round_scale_product(product: npt.ArrayLike, config: DatapathConfig) -> Integers:
+    """Round integer scale products of ws + as bits to P bits, half up, saturating at 2^P - 1."""
+    exact = np.asarray(product, np.int64)
+    shift = config.scale_product_shift
+    if shift == 0:
+        return exact
+    largest = (1 << config.rounded_scale_product_bits) - 1
+    return np.minimum((exact + (1 << (shift - 1))) >> shift, largest)
+
+
+def matmul(weights: Quantized, activations: Quantized, config: DatapathConfig) -> MacResult:
+    """Multiply quantized activations (N, K) with quantized weights (M, K), as the MAC does it.
+
+    Args:
+        weights: Elements (M, J, V) and, where the notation has them, scales (M, J).
+        activations: Elements (N, J, V) and scales (N, J).
+        config: The datapath.
+
+    Returns:
+        Accumulators and flags (N, M): each the sum over J vectors, in order, from 0.
+
+    Raises:
+        ValueError: Operands whose format, vector size or reduction length do not fit.
+    """
+    _check_operands(weights, activations, config)
+    if config.scale_product_shift == 0:
+        w, a = _scaled(weights), _scaled(activations)
+        # Cauchy-Schwarz: no sum of any subset of the products, in any order, exceeds this.
+        bound = _largest_norm(w) * _largest_norm(a)
+        if bound <= config.accumulator_max:
+            if bound >= 1 << 24:
+                w, a = w.astype(np.float64), a.astype(np.float64)
+            sums = a @ w.T
+            return MacResult(
+                accumulators=sums.astype(np.int64), saturated=np.zeros(sums.shape, np.bool_)
+            )
+    return _matmul_stepwise(weights, activations, config)
+
+
+def trace_stream(
+    *,
+    weights: npt.ArrayLike,
+    activations: npt.ArrayLike,
+    weight_scale: npt.ArrayLike | None,
+    activation_scale: npt.ArrayLike | None,
+    first: npt.ArrayLike,
+    last: npt.ArrayLike,
+    config: DatapathConfig,
+) -> tuple[MacResult, StreamTrace]:
+    """Run a stream of T vector pairs, in arrival order, as the hardware sees them.
+
+    Args:
+        weights: (T, V) integer elements.
+        activations: (T, V) integer elements.
+        weight_scale: (T,) integers; None where the notation has no scale.
+        activation_scale: (T,) integers; None where the notation has no scale.
+        first: (T,) flags: the accumulator starts from 0 with this vector. It also does so before
+            the first vector of all; a `first` before any `last` drops what was gathered.
+        last: (T,) flags: the accumulator is a result after this vector. Without a `first` to
+            follow, accumulation goes on.
+        config: The datapath.
+
+    Returns:
+        The results, (R,) for R flags `last`, and everything on the way to them.
+    """
+    w = np.asarray(weights, np.int64)
+    a = np.asarray(activations, np.int64)
+    starts = np.array(first, np.bool_)
+    if w.shape != a.shape or w.shape != (len(starts), config.vector_size):
+        raise ValueError(
+            f"weights and activations must be ({len(starts)}, {config.vector_size}), "
+            f"not {w.shape} and {a.shape}"
+        )
+    product = np.ones(len(w), np.int64)
+    for scale in (weight_scale, activation_scale):
+        if scale is not None:
+            product = product * np.asarray(scale, np.int64)
+    dot = np.einsum("tv,tv->t", w, a)
+    rounded = round_scale_product(product, config)
+    partial_sum = dot * rounded
+    if len(starts):
+        starts[0] = True
+    accumulator, saturated = _accumulate_segments(partial_sum, starts, config)
+    ends = np.asarray(last, np.bool_)
+    return MacResult(accumulators=accumulator[ends], saturated=saturated[ends]), StreamTrace(
+        dot=dot,
+        scale_product=rounded,
+        partial_sum=partial_sum,
+        accumulator=accumulator,
+        saturated=saturated,
+    )
+
+
+def _check_operands(weights: Quantized, activations: Quantized, config: DatapathConfig) -> None:
+    for name, operand in (("weights", weights), ("activations", activations)):
+        if operand.elements.ndim != 3:
+            raise ValueError(f"{name} must be a matrix, not elements {operand.elements.shape}")
+        if operand.format != getattr(config, name):
+            raise ValueError(
+                f"{name} must have format {getattr(config, name)}, not {operand.format}"
+            )
+        if operand.vector_size != config.vector_size:
+            raise ValueError(
+                f"{name} must have vectors of {config.vector_size}, not {operand.vector_size}"
+            )
+    if weights.length != activations.length:
+        raise ValueError(
+            f"weights and activations must have the same reduction length, "
+            f"not {weights.length} and {activations.length}"
+        )
+
+
+def _scales_or_ones(operand: Quantized) -> npt.NDArray[np.uint16]:
+    if operand.scales is None:
+        return np.ones(operand.elements.shape[:-1], np.uint16)
+    return operand.scales
+
+
+def _scaled(operand: Quantized) -> npt.NDArray[Any]:
+    """x_q * s_q, at most 18 bits, as floats (rows, J * V)."""
+    values = operand.elements.astype(np.float32)
+    if operand.scales is not None:
+        values *= operand.scales.astype(np.float32)[..., None]
+    return values.reshape(len(values), -1)
+
+
+def _largest_norm(rows: npt.NDArray[Any]) -> float:
+    """Largest Euclidean norm of the rows, rounded up by more than float32 sums can lose."""
+    slack = rows.shape[1] * float(np.finfo(np.float32).eps)
+    return float(np.sqrt(np.vecdot(rows, rows).max())) * (1 + slack)
+
+
+def _matmul_stepwise(
+    weights: Quantized, activations: Quantized, config: DatapathConfig
+) -> MacResult:
+    """Accumulate vector by vector, rounding each scale product and saturating each sum."""
+    # |acc + psum| <= 2^(C-1) + 2^(psum-1) and sp + 2^(sh-1) < 2^21 are exact in this type.
+    fits = max(config.accumulator_bits, config.partial_sum_bits) <= 24
+    dtype: type[np.floating[Any]] = np.float32 if fits else np.float64
+    w = np.ascontiguousarray(weights.elements.transpose(1, 2, 0), dtype)  # (J, V, M)
+    a = np.ascontiguousarray(activations.elements.transpose(1, 0, 2), dtype)  # (J, N, V)
+    shift = config.scale_product_shift
+    sw = np.ascontiguousarray(_scales_or_ones(weights).T, dtype) * dtype(2.0**-shift)  # (J, M)
+    sa = np.ascontiguousarray(_scales_or_ones(activations).T, dtype)[..., None]  # (J, N, 1)
+    largest = dtype((1 << config.rounded_scale_product_bits) - 1)
+    low, high = dtype(config.accumulator_min), dtype(config.accumulator_max)
+
+    shape = a.shape[1], w.shape[2]
+    accumulators = np.empty(shape, np.int64)
+    saturated = np.zeros(shape, np.bool_)
+    for start in range(0, shape[0], _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        total = np.zeros(accumulators[rows].shape, dtype)
+        term, factor = np.empty_like(total), np.empty_like(total)
+        for j in range(len(w)):
+            np.matmul(a[j, rows], w[j], out=term)
+            np.multiply(sa[j, rows], sw[j], out=factor)
+            if shift:
+                factor += dtype(0.5)
+                np.floor(factor, out=factor)
+                np.minimum(factor, largest, out=factor)
+            term *= factor
+            total += term
+            np.clip(total, low, high, out=term)
+            if not np.array_equal(term, total):
+                saturated[rows] |= term != total
+                total, term = term, total
+        accumulators[rows] = total
+    return MacResult(accumulators=accumulators, saturated=saturated)
+
+
+def _accumulate_segments(
+    partial_sum: Integers, starts: Flags, config: DatapathConfig
+) -> tuple[Integers, Flags]:
+    """Saturating running sums of segments that begin where `starts` is set."""
+    begin = np.flatnonzero(starts)
+    length = np.diff(begin, append=len(partial_sum))
+    accumulator = np.empty_like(partial_sum)
+    saturated = np.zeros(len(partial_sum), np.bool_)
+    # Longest first: the segments that still run at step j are the first so many.
+    order = np.argsort(-length, kind="stable")
+    begin, length = begin[order], length[order]
+    running = np.searchsorted(-length, -np.arange(1, length.max(initial=0) + 1), side="right")
+    total = np.zeros(len(begin), np.int64)
+    sticky = np.zeros(len(begin), np.bool_)
+    for j, count in enumerate(running):
+        where = begin[:count] + j
+        exact = total[:count] + partial_sum[where]
+        total[:count] = np.clip(exact, config.accumulator_min, config.accumulator_max)
+        sticky[:count] |= total[:count] != exact
+        accumulator[where] = total[:count]
+        saturated[where] = sticky[:count]
+    return accumulator, saturated

@@ -1,0 +1,291 @@
+"""Two-level quantization of tensors: integer elements, integer per-vector scales, coarse scales.
+
+For one vector x of V consecutive elements along the last axis (the reduction axis), in a coarse
+group that shares one gamma (VS-Quant, Dai et al., MLSys 2021, Eq. 7, with the choices below):
+
+    s      = max|x| / qmax                            per-vector scale
+    gamma  = max over the group of s / (2^M - 1)      coarse scale
+    s_q    = R(s / gamma)                             M-bit integer, R as `Scaling` says
+    x_q    = clip(rne(x / (s_q * gamma)), qmin, qmax)
+    x_hat  = x_q * (s_q * gamma)
+
+Everything is float32 with each operation correctly rounded, in the order written; `rne` rounds
+half to even. A scale is always a multiplier. What the equations leave open:
+
+- Unsigned formats take max over max(x, 0), and negative input clips to 0.
+- An all-zero vector has s_q = 0 and x_q = 0; any other has s_q >= 1 (except in paper mode).
+- s_q never exceeds 2^M - 1, although s / gamma may round to a little more.
+- Where gamma underflows to 0, its whole group is 0.
+- A tail shorter than V is padded with zeros.
+- Without a per-vector scale, gamma = max|x| over the group / qmax and x_q = clip(rne(x / gamma)).
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import VECTOR_SIZES, OperandFormat
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+# Elements of one block: its temporaries fit in a level-2 cache (0.5 MB of float32).
+_BLOCK_ELEMENTS = 1 << 17
+
+
+class Scaling(enum.Enum):
+    """How the ratio s / gamma becomes the integer scale s_q, and which scale the elements see."""
+
+    NEAREST = "nearest"  #: s_q = max(rne(s / gamma), 1); elements against the rounded scale
+    CEIL = "ceil"  #: s_q = ceil(s / gamma): no element clips; elements against the rounded scale
+    PAPER = "paper"  #: Eq. 7 to the letter: s_q = rne(s / gamma), may be 0; x_q = clip(rne(x / s))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Quantized:
+    """A quantized tensor.
+
+    Attributes:
+        elements: (..., J, V), int8 or (unsigned formats) uint8. J = ceil(K / V) vectors; what
+            pads the last one is zero.
+        scales: (..., J) uint16, or None without per-vector scales.
+        gamma: Coarse scales, float32: one, or one for each index of the coarse axis.
+        format: Format of the elements and scales.
+        length: Elements K along the reduction axis, padding excluded; all of them by default.
+        coarse_axis: Axis of the original tensor along which gamma varies; None for one gamma.
+
+    Raises:
+        TypeError, ValueError: Wrong dtype, shape, or a value outside the format. Elements of
+            -2^(N-1), outside the narrow grid, are legal.
+    """
+
+    elements: npt.NDArray[np.int8] | npt.NDArray[np.uint8]
+    scales: npt.NDArray[np.uint16] | None
+    gamma: Floats
+    format: OperandFormat
+    length: int = -1
+    coarse_axis: int | None = None
+
+    def __post_init__(self) -> None:
+        dtype = np.dtype(np.int8 if self.format.signed else np.uint8)
+        if self.elements.dtype != dtype:
+            raise TypeError(f"elements must be {dtype}, not {self.elements.dtype}")
+        if self.elements.ndim < 2 or self.vector_size not in VECTOR_SIZES:
+            raise ValueError(
+                f"elements must be (..., J, V) with V one of {VECTOR_SIZES}, "
+                f"not {self.elements.shape}"
+            )
+        if self.elements.size == 0:
+            raise ValueError(f"elements must not be empty: {self.elements.shape}")
+        _require_within("elements", self.elements, self.format.element_min, self.format.qmax)
+        if (self.scales is None) != (self.format.scale_bits is None):
+            raise ValueError(f"scales must be given exactly where {self.format} has them")
+        if self.scales is not None:
+            if self.scales.dtype != np.uint16:
+                raise TypeError(f"scales must be uint16, not {self.scales.dtype}")
+            if self.scales.shape != self.elements.shape[:-1]:
+                raise ValueError(
+                    f"scales must be {self.elements.shape[:-1]}, not {self.scales.shape}"
+                )
+            _require_within("scales", self.scales, 0, self.format.scale_max)
+        padded = self.elements.shape[-2] * self.vector_size
+        if self.length == -1:
+            object.__setattr__(self, "length", padded)
+        if not padded - self.vector_size < self.length <= padded:
+            raise ValueError(
+                f"length must be from {padded - self.vector_size + 1} to {padded}, "
+                f"not {self.length}"
+            )
+
+    @property
+    def vector_size(self) -> int:
+        """Elements of one vector, V."""
+        return self.elements.shape[-1]
+
+    def vector_gamma(self) -> Floats:
+        """Gamma with a shape that broadcasts against (..., J)."""
+        return _along_axis(self.gamma, self.coarse_axis, self.elements.ndim - 1)
+
+    def dequantize(self) -> Floats:
+        """Real values (..., K), float32: x_q * (s_q * gamma), the product of the scales first."""
+        scale = self.vector_gamma()
+        if self.scales is not None:
+            scale = self.scales.astype(np.float32) * scale
+        values = self.elements.astype(np.float32)
+        values *= scale[..., None]
+        flat = values.reshape(*values.shape[:-2], -1)
+        return flat[..., : self.length]
+
+
+def quantize(
+    x: npt.ArrayLike,
+    fmt: OperandFormat,
+    *,
+    vector_size: int,
+    coarse_axis: int | None = None,
+    threshold: npt.ArrayLike | None = None,
+    scaling: Scaling = Scaling.NEAREST,
+) -> Quantized:
+    """Quantize a tensor; see the module's equations.
+
+    Args:
+        x: (..., K) real values. float16 and bfloat16 are widened exactly, float64 and integers
+            are rounded to float32.
+        fmt: Format of the result.
+        vector_size: Elements V of one vector: 4, 8, 16, 32 or 64.
+        coarse_axis: Axis along which gamma varies (0 for the output channels of a weight matrix),
+            not the last one; None for one gamma in all.
+        threshold: Clipping threshold in place of max|x|, finite and not negative; broadcast
+            against (..., J): a number, or (M, 1) for one per row, or (M, J) for one per vector.
+        scaling: How the per-vector scales are rounded.
+
+    Raises:
+        TypeError: Values that are not real numbers.
+        ValueError: NaN or infinity (how many, and where the first is), an empty tensor, a
+            parameter out of range.
+    """
+    values = _as_float32(x)
+    if vector_size not in VECTOR_SIZES:
+        raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
+    if coarse_axis is not None:
+        if not -values.ndim <= coarse_axis < values.ndim or coarse_axis % values.ndim == (
+            values.ndim - 1
+        ):
+            raise ValueError(
+                f"coarse_axis must be an axis of {values.shape} before the last, not {coarse_axis}"
+            )
+        coarse_axis %= values.ndim
+    length = values.shape[-1]
+    vectors = _split(values, vector_size)
+    peak = _vector_peak(vectors, fmt.signed).reshape(*values.shape[:-1], -1)
+    if not np.isfinite(peak).all():
+        _raise_not_finite(values)
+    if fmt.signed is False:
+        np.maximum(peak, np.float32(0), out=peak)
+
+    limit = peak if threshold is None else _as_threshold(threshold, peak.shape)
+    group_axes = tuple(axis for axis in range(peak.ndim) if axis != coarse_axis)
+    # Slightly beyond the range of float32 a quotient is infinite, and clips as it should.
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        scale = limit / np.float32(fmt.qmax)
+        gamma = scale.max(axis=group_axes)
+        if fmt.scale_bits is None:
+            scales = None
+            divisor = np.broadcast_to(_along_axis(gamma, coarse_axis, peak.ndim), peak.shape)
+        else:
+            gamma = gamma / np.float32(fmt.scale_max)
+            broadcast_gamma = _along_axis(gamma, coarse_axis, peak.ndim)
+            rounded = _round_scale(scale / broadcast_gamma, scaling, fmt.scale_max)
+            rounded[(peak == 0) | (broadcast_gamma == 0)] = 0
+            scales = rounded.astype(np.uint16)
+            divisor = scale if scaling is Scaling.PAPER else rounded * broadcast_gamma
+            divisor = np.where((broadcast_gamma == 0) | (peak == 0), np.float32(0), divisor)
+        # x / inf = 0: what has no scale has no elements.
+        divisor = np.where(divisor == 0, np.float32(np.inf), divisor)
+        elements = _divide(vectors, divisor.reshape(-1), fmt)
+    return Quantized(
+        elements=elements.reshape(*peak.shape, vector_size),
+        scales=scales,
+        gamma=np.asarray(gamma, np.float32),
+        format=fmt,
+        length=length,
+        coarse_axis=coarse_axis,
+    )
+
+
+def _as_float32(x: npt.ArrayLike) -> Floats:
+    values = np.asarray(x)
+    kind = values.dtype.kind
+    # ml_dtypes' bfloat16 and float8 are of kind V, and know how they widen.
+    if kind not in "fiu" and not (kind == "V" and np.can_cast(values.dtype, np.float32)):
+        raise TypeError(f"a tensor must have real numbers, not dtype {values.dtype}")
+    if values.ndim == 0 or values.size == 0:
+        raise ValueError(f"a tensor must have at least one axis and one element: {values.shape}")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite: reported as such
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _as_threshold(threshold: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
+    limit = np.asarray(threshold)
+    if limit.dtype.kind not in "fiu":
+        raise TypeError(f"threshold must be real numbers, not dtype {limit.dtype}")
+    limit = limit.astype(np.float32)
+    if not (np.isfinite(limit) & (limit >= 0)).all():
+        raise ValueError(f"threshold must be finite and not negative, not {limit.min()}")
+    try:
+        return np.broadcast_to(limit, shape)
+    except ValueError:
+        raise ValueError(f"threshold must broadcast to {shape}, not {limit.shape}") from None
+
+
+def _split(values: Floats, vector_size: int) -> Floats:
+    """View (..., K) as (T, V), zero-padded where V does not divide K."""
+    padding = -values.shape[-1] % vector_size
+    if padding:
+        values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, padding)])
+    return values.reshape(-1, vector_size)
+
+
+def _along_axis(values: Floats, axis: int | None, ndim: int) -> Floats:
+    """Give `values`, one for each index of `axis`, a shape that broadcasts to `ndim` axes."""
+    if axis is None:
+        return values
+    return values.reshape([-1 if other == axis else 1 for other in range(ndim)])
+
+
+def _blocks(vectors: Floats) -> list[slice]:
+    rows = max(1, _BLOCK_ELEMENTS // vectors.shape[1])
+    return [slice(start, start + rows) for start in range(0, len(vectors), rows)]
+
+
+def _vector_peak(vectors: Floats, signed: bool) -> Floats:
+    """Largest |x| (signed) or x (unsigned) of each vector; not finite where the vector is not."""
+    peak = np.empty(len(vectors), np.float32)
+    with np.errstate(invalid="ignore"):
+        for block in _blocks(vectors):
+            # Transposed, so that the reduction runs over long contiguous rows.
+            columns = np.ascontiguousarray(vectors[block].T)
+            if signed:
+                np.maximum.reduce(np.abs(columns, out=columns), axis=0, out=peak[block])
+            else:
+                np.maximum.reduce(columns, axis=0, out=peak[block])
+                lowest = np.minimum.reduce(columns, axis=0)
+                peak[block][lowest == -np.inf] = np.inf
+    return peak
+
+
+def _round_scale(ratio: Floats, scaling: Scaling, scale_max: int) -> Floats:
+    rounded = np.ceil(ratio) if scaling is Scaling.CEIL else np.rint(ratio)
+    smallest = 0 if scaling is Scaling.PAPER else 1
+    return np.clip(rounded, np.float32(smallest), np.float32(scale_max), out=rounded)
+
+
+def _divide(
+    vectors: Floats, divisor: Floats, fmt: OperandFormat
+) -> npt.NDArray[np.int8] | npt.NDArray[np.uint8]:
+    elements: Any = np.empty(vectors.shape, np.int8 if fmt.signed else np.uint8)
+    for block in _blocks(vectors):
+        quotient = np.repeat(divisor[block], vectors.shape[1]).reshape(-1, vectors.shape[1])
+        np.divide(vectors[block], quotient, out=quotient)
+        np.rint(quotient, out=quotient)
+        np.clip(quotient, np.float32(fmt.qmin), np.float32(fmt.qmax), out=quotient)
+        elements[block] = quotient
+    return elements  # type: ignore[no-any-return]  # one of two dtypes, by the format
+
+
+def _require_within(name: str, values: npt.NDArray[Any], smallest: int, largest: int) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < smallest or high > largest:
+        offender = low if low < smallest else high
+        raise ValueError(f"{name} must be from {smallest} to {largest}, not {offender}")
+
+
+def _raise_not_finite(values: Floats) -> None:
+    bad = np.argwhere(~np.isfinite(values))
+    where = ", ".join(str(index) for index in bad[0])
+    raise ValueError(
+        f"a tensor must be finite in float32, but {len(bad)} of {values.size} elements are NaN or "
+        f"infinite, the first at [{where}]: {values[tuple(bad[0])]}"
+    )

@@ -1,0 +1,195 @@
+"""The vector MAC unit: one dot product, scaled and accumulated, per clock cycle."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import DatapathConfig
+
+__all__ = ["VectorMac", "VectorPair", "VectorSum"]
+
+
+def _element(fmt):
+    return signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
+
+
+class VectorPair(data.StructLayout):
+    """One vector of weights, one of activations, their scales, and their place in the sum.
+
+    Members
+    -------
+    weights : array of V elements, W bits signed
+    activations : array of V elements, A bits
+    weight_scale : unsigned, ws bits; absent where the notation has `-`
+    activation_scale : unsigned, as bits; absent where the notation has `-`
+    first : the accumulator starts from 0 with this vector
+    last : the accumulator is a result after this vector
+    """
+
+    def __init__(self, config: DatapathConfig):
+        members = {
+            "weights": data.ArrayLayout(_element(config.weights), config.vector_size),
+            "activations": data.ArrayLayout(_element(config.activations), config.vector_size),
+        }
+        if config.weights.scale_bits is not None:
+            members["weight_scale"] = unsigned(config.weights.scale_bits)
+        if config.activations.scale_bits is not None:
+            members["activation_scale"] = unsigned(config.activations.scale_bits)
+        super().__init__({**members, "first": 1, "last": 1})
+
+
+class VectorSum(data.StructLayout):
+    """A result.
+
+    Members
+    -------
+    accumulator : signed, C bits, in units of gamma_w * gamma_a * 2^sh
+    saturated : the accumulator has saturated since `first`
+    """
+
+    def __init__(self, config: DatapathConfig):
+        super().__init__({"accumulator": signed(config.accumulator_bits), "saturated": 1})
+
+
+class VectorMac(wiring.Component):
+    """Multiply vectors of elements, scale each dot product, and accumulate with saturation.
+
+    For each vector pair of the stream `i`, in arrival order (VS-Quant; the 5 nm chip):
+
+        psum = (sum over lanes of weight * activation) * round_P(weight_scale * activation_scale)
+        acc  = sat_C(acc + psum)        acc = 0 before a vector with `first`
+
+    After a vector with `last`, `o` gives the accumulator and whether it saturated on its way.
+    A `first` without `last` before it drops what was gathered; without a `first` after `last`,
+    accumulation goes on.
+
+    The latency from the transfer of a vector with `last` to its result is `latency` clock cycles,
+    and the throughput is one vector pair per clock cycle, results included. A result that is not
+    taken stalls the accumulator, and then the input; `i.ready` depends on `o.ready` in the same
+    cycle, no `valid` on any `ready`. Reset drops everything in flight and clears the accumulator.
+
+    Members
+    -------
+    i : In(stream.Signature(VectorPair(config)))
+    o : Out(stream.Signature(VectorSum(config)))
+
+    Attributes
+    ----------
+    config : DatapathConfig
+    latency : clock cycles from `last` in to the result out
+    throughput : vector pairs per clock cycle
+    """
+
+    latency = 2
+    throughput = 1
+
+    def __init__(self, config: DatapathConfig):
+        if not isinstance(config, DatapathConfig):
+            raise TypeError(f"config must be a DatapathConfig, not {config!r}")
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(VectorPair(config))),
+                "o": Out(stream.Signature(VectorSum(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        config = self.config
+        m = Module()
+
+        # Stage 0: dot product and scale product, side by side.
+        s0_dot = Signal(signed(config.dot_bits))
+        s0_scale_product = Signal(max(config.rounded_scale_product_bits, 1))
+        products = [
+            weight * activation
+            for weight, activation in zip(
+                self.i.payload.weights, self.i.payload.activations, strict=True
+            )
+        ]
+        m.d.comb += [
+            s0_dot.eq(_balanced_sum(products)),
+            s0_scale_product.eq(self._rounded_scale_product(m)),
+        ]
+
+        # Stage 1: the scaled dot product joins the accumulator.
+        s1_valid = Signal()
+        s1_ready = Signal()
+        s1_first = Signal()
+        s1_last = Signal()
+        s1_dot = Signal.like(s0_dot)
+        s1_scale_product = Signal.like(s0_scale_product)
+        m.d.comb += [
+            self.i.ready.eq(~s1_valid | s1_ready),
+            s1_ready.eq(~self.o.valid | self.o.ready),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += s1_valid.eq(self.i.valid)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                s1_dot.eq(s0_dot),
+                s1_scale_product.eq(s0_scale_product),
+                s1_first.eq(self.i.payload.first),
+                s1_last.eq(self.i.payload.last),
+            ]
+
+        accumulator = self.o.payload.accumulator
+        saturated = self.o.payload.saturated
+        s1_partial_sum = Signal(signed(config.partial_sum_bits))
+        # Wider than both of its terms: saturation sees the exact sum.
+        s1_sum = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
+        s1_overflow = Signal()
+        s1_saturated_sum = Signal(signed(config.accumulator_bits))
+        if config.full_scale_product_bits:
+            m.d.comb += s1_partial_sum.eq(s1_dot * s1_scale_product)
+        else:
+            m.d.comb += s1_partial_sum.eq(s1_dot)
+        m.d.comb += [
+            s1_sum.eq(Mux(s1_first, 0, accumulator) + s1_partial_sum),
+            s1_overflow.eq(
+                (s1_sum > config.accumulator_max) | (s1_sum < config.accumulator_min)
+            ),
+            s1_saturated_sum.eq(
+                Mux(
+                    s1_overflow,
+                    Mux(s1_sum < 0, config.accumulator_min, config.accumulator_max),
+                    s1_sum,
+                )
+            ),
+        ]
+        with m.If(s1_ready):
+            m.d.sync += self.o.valid.eq(s1_valid & s1_last)
+        with m.If(s1_valid & s1_ready):
+            m.d.sync += [
+                accumulator.eq(s1_saturated_sum),
+                saturated.eq((saturated & ~s1_first) | s1_overflow),
+            ]
+        return m
+
+    def _rounded_scale_product(self, m):
+        """The scale product at P bits: half up, at most 2^P - 1. 1 where there are no scales."""
+        config = self.config
+        scales = [
+            self.i.payload[name]
+            for name in ("weight_scale", "activation_scale")
+            if name in self.i.payload.shape().members
+        ]
+        if not scales:
+            return Const(1)
+        product = Signal(config.full_scale_product_bits, name="s0_full_scale_product")
+        m.d.comb += product.eq(scales[0] * scales[1] if len(scales) == 2 else scales[0])
+        shift = config.scale_product_shift
+        if shift == 0:
+            return product
+        rounded = Signal(config.rounded_scale_product_bits + 1, name="s0_rounded_scale_product")
+        m.d.comb += rounded.eq((product + (1 << (shift - 1))) >> shift)
+        largest = (1 << config.rounded_scale_product_bits) - 1
+        return Mux(rounded > largest, largest, rounded)
+
+
+def _balanced_sum(terms):
+    """The exact sum of the terms, as a tree of depth log2."""
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=True)
+        terms = [left + right for left, right in pairs]
+    return terms[0]
