@@ -1,6 +1,6 @@
 """The vector MAC unit: one dot product, scaled and accumulated, per clock cycle."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -100,25 +100,16 @@ class VectorMac(wiring.Component):
 
         # Stage 0: dot product and scale product, side by side.
         s0_dot = Signal(signed(config.dot_bits))
-        s0_scale_product = Signal(max(config.rounded_scale_product_bits, 1))
-        products = [
-            weight * activation
-            for weight, activation in zip(
-                self.i.payload.weights, self.i.payload.activations, strict=True
-            )
-        ]
-        m.d.comb += [
-            s0_dot.eq(_balanced_sum(products)),
-            s0_scale_product.eq(self._rounded_scale_product(m)),
-        ]
+        m.d.comb += s0_dot.eq(self._dot_product(m))
+        s0_scale_product = self._rounded_scale_product(m)
 
         # Stage 1: the scaled dot product joins the accumulator.
         s1_valid = Signal()
         s1_ready = Signal()
-        s1_first = Signal()
-        s1_last = Signal()
-        s1_dot = Signal.like(s0_dot)
-        s1_scale_product = Signal.like(s0_scale_product)
+        s1_first = Signal(reset_less=True)
+        s1_last = Signal(reset_less=True)
+        s1_dot = Signal(signed(config.dot_bits), reset_less=True)
+        s1_partial_sum = Signal(signed(config.partial_sum_bits))
         m.d.comb += [
             self.i.ready.eq(~s1_valid | s1_ready),
             s1_ready.eq(~self.o.valid | self.o.ready),
@@ -128,22 +119,23 @@ class VectorMac(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 s1_dot.eq(s0_dot),
-                s1_scale_product.eq(s0_scale_product),
                 s1_first.eq(self.i.payload.first),
                 s1_last.eq(self.i.payload.last),
             ]
+            if s0_scale_product is not None:
+                s1_scale_product = Signal.like(s0_scale_product, reset_less=True)
+                m.d.sync += s1_scale_product.eq(s0_scale_product)
+        if s0_scale_product is None:
+            m.d.comb += s1_partial_sum.eq(s1_dot)
+        else:
+            m.d.comb += s1_partial_sum.eq(s1_dot * s1_scale_product)
 
         accumulator = self.o.payload.accumulator
         saturated = self.o.payload.saturated
-        s1_partial_sum = Signal(signed(config.partial_sum_bits))
         # Wider than both of its terms: saturation sees the exact sum.
         s1_sum = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
         s1_overflow = Signal()
         s1_saturated_sum = Signal(signed(config.accumulator_bits))
-        if config.full_scale_product_bits:
-            m.d.comb += s1_partial_sum.eq(s1_dot * s1_scale_product)
-        else:
-            m.d.comb += s1_partial_sum.eq(s1_dot)
         m.d.comb += [
             s1_sum.eq(Mux(s1_first, 0, accumulator) + s1_partial_sum),
             s1_overflow.eq(
@@ -166,8 +158,25 @@ class VectorMac(wiring.Component):
             ]
         return m
 
+    def _dot_product(self, m):
+        """The exact sum of the lanes' products, as a balanced tree."""
+        terms = []
+        for lane, (weight, activation) in enumerate(
+            zip(self.i.payload.weights, self.i.payload.activations, strict=True)
+        ):
+            product = Signal(
+                signed(self.config.weights.element_bits + self.config.activations.element_bits),
+                name=f"s0_product_{lane}",
+            )
+            m.d.comb += product.eq(weight * activation)
+            terms.append(product)
+        while len(terms) > 1:
+            pairs = zip(terms[::2], terms[1::2], strict=True)
+            terms = [left + right for left, right in pairs]
+        return terms[0]
+
     def _rounded_scale_product(self, m):
-        """The scale product at P bits: half up, at most 2^P - 1. 1 where there are no scales."""
+        """The scale product at P bits: half up, at most 2^P - 1. None where there are no scales."""
         config = self.config
         scales = [
             self.i.payload[name]
@@ -175,21 +184,17 @@ class VectorMac(wiring.Component):
             if name in self.i.payload.shape().members
         ]
         if not scales:
-            return Const(1)
+            return None
         product = Signal(config.full_scale_product_bits, name="s0_full_scale_product")
         m.d.comb += product.eq(scales[0] * scales[1] if len(scales) == 2 else scales[0])
         shift = config.scale_product_shift
         if shift == 0:
             return product
         rounded = Signal(config.rounded_scale_product_bits + 1, name="s0_rounded_scale_product")
-        m.d.comb += rounded.eq((product + (1 << (shift - 1))) >> shift)
-        largest = (1 << config.rounded_scale_product_bits) - 1
-        return Mux(rounded > largest, largest, rounded)
-
-
-def _balanced_sum(terms):
-    """The exact sum of the terms, as a tree of depth log2."""
-    while len(terms) > 1:
-        pairs = zip(terms[::2], terms[1::2], strict=True)
-        terms = [left + right for left, right in pairs]
-    return terms[0]
+        saturated = Signal(config.rounded_scale_product_bits, name="s0_scale_product")
+        m.d.comb += [
+            rounded.eq((product + (1 << (shift - 1))) >> shift),
+            # Rounding up carries at most to 2^P.
+            saturated.eq(Mux(rounded[-1], ~0, rounded)),
+        ]
+        return saturated
