@@ -1,0 +1,147 @@
+"""Builds simulators with Verilator, each once: a cache keyed by content.
+
+A build is a program. Its key is a hash of everything that goes into it (the Verilog, the waivers,
+the options, the tools), so what is in the cache is never stale and needs no look at time stamps.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cocotb_tools.config
+from cocotb_tools.runner import get_runner
+
+from sim.design import Design
+from sim.toolchain import Toolchain, find_toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINT_WAIVERS = Path(__file__).with_name("lint.vlt")
+
+# Where builds, runs and waves go, unless the environment says otherwise.
+BUILD_FOLDER = Path(os.environ.get("SCALEWRIGHT_BUILD", "build")) / "sim"
+
+# -Wall: the generated Verilog has no warnings but the waived ones. --assert: a design's own
+# assertions end the simulation.
+_OPTIONS = ("-Wall", "--assert")
+_TIMESCALE = ("1ns", "1ps")
+
+# Verilator's run-time library: 10 s to compile, the same for every design.
+_RUNTIME_OBJECTS = "verilated*.o"
+
+
+class BuildError(Exception):
+    """Verilator or the compiler refused a design; the message names the log."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A built simulator.
+
+    Attributes:
+        folder: Its folder in the cache, which holds the program.
+        design: What it simulates.
+        waves: Whether it can record waves.
+    """
+
+    folder: Path
+    design: Design
+    waves: bool
+
+
+def build(design: Design, *, waves: bool = False) -> Build:
+    """Return the simulator of a design, building it where the cache has none.
+
+    Raises:
+        ToolError: A tool is missing.
+        BuildError: The design does not build.
+    """
+    toolchain = find_toolchain()
+    folder = BUILD_FOLDER / f"{design.module}-{_key(toolchain, design.verilog, str(waves))}"
+    if not (folder / design.module).exists():
+        BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
+        # Built aside and moved into place in one step: builds may run side by side, and a build
+        # that was interrupted is never taken for a whole one.
+        with tempfile.TemporaryDirectory(dir=BUILD_FOLDER, prefix="building-") as scratch:
+            _compile(design, waves, toolchain, Path(scratch).resolve())
+            _keep(Path(scratch), folder, [design.module])
+    return Build(folder.resolve(), design, waves)
+
+
+def _key(toolchain: Toolchain, *contents: str) -> str:
+    facts = (
+        *toolchain.versions,
+        str(toolchain.verilator),
+        version("cocotb"),
+        # The program's run path.
+        str(cocotb_tools.config.libs_dir),
+        LINT_WAIVERS.read_text(),
+        *_OPTIONS,
+        *_TIMESCALE,
+        *contents,
+    )
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+
+
+def _compile(design: Design, waves: bool, toolchain: Toolchain, folder: Path) -> None:
+    source = folder / f"{design.module}.v"
+    source.write_text(design.verilog)
+    log = folder / "build.log"
+    runtime = BUILD_FOLDER / f"runtime-{_key(toolchain, str(waves))}"
+    for compiled in runtime.glob(_RUNTIME_OBJECTS):
+        copied = shutil.copy(compiled, folder)
+        # Newer than the makefile that Verilator is about to write: make leaves it as it is.
+        os.utime(copied, times=(time.time() + 3600,) * 2)
+    with _tools_on_path(toolchain):
+        runner = get_runner("verilator")
+        try:
+            runner.build(
+                sources=[LINT_WAIVERS, source],
+                hdl_toplevel=design.module,
+                build_dir=folder,
+                build_args=list(_OPTIONS),
+                timescale=_TIMESCALE,
+                waves=waves,
+                log_file=log,
+            )
+        except RuntimeError as error:
+            kept = BUILD_FOLDER / f"{design.module}-failed.log"
+            shutil.copy(log, kept)
+            raise BuildError(f"{design.module} does not build, see {kept}: {error}") from None
+    if not runtime.exists():
+        _keep(folder, runtime, [path.name for path in folder.glob(_RUNTIME_OBJECTS)])
+
+
+def _keep(scratch: Path, folder: Path, names: list[str]) -> None:
+    """Move files into a folder that appears with all of them at once."""
+    with tempfile.TemporaryDirectory(dir=BUILD_FOLDER, prefix="keeping-") as aside:
+        whole = Path(aside) / folder.name
+        whole.mkdir()
+        for name in names:
+            shutil.copy(scratch / name, whole)
+        try:
+            whole.rename(folder)
+        except OSError:
+            # Somebody else was faster, with the same content.
+            if not folder.exists():
+                raise
+
+
+@contextmanager
+def _tools_on_path(toolchain: Toolchain) -> "Iterator[None]":
+    """cocotb's runner finds Verilator by the process's environment only."""
+    before = dict(os.environ)
+    os.environ.update(toolchain.environment(before))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

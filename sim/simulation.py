@@ -1,0 +1,134 @@
+"""Runs a plan on a built simulator, in a process of its own."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from cocotb_tools.runner import get_runner
+
+from sim import testbench
+from sim.build import BUILD_FOLDER, Build
+from sim.plan import Outcome, Phase, Plan, load_outcome
+
+WAVES_FILE = "dump.vcd"
+
+# Seconds between two looks at the progress of a simulation.
+_INTERVAL = 0.1
+
+
+class SimulationError(Exception):
+    """The simulation ended without an outcome: the testbench or the simulator failed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a simulation gave.
+
+    Attributes:
+        outcomes: One for each phase, up to the first that failed.
+        waves: The recorded waves, where asked for.
+    """
+
+    outcomes: list[Outcome]
+    waves: Path | None
+
+    @property
+    def failure(self) -> Outcome | None:
+        """The outcome of the phase that failed, if one did."""
+        last = self.outcomes[-1]
+        return last if last.mismatches or last.violations else None
+
+
+def simulate(
+    built: Build,
+    phases: list[Phase],
+    *,
+    progress: Callable[[int], None] | None = None,
+    waves: Path | None = None,
+) -> Run:
+    """Play phases on a simulator, in order, until one fails.
+
+    Args:
+        built: The simulator.
+        phases: What to play.
+        progress: Called now and then with the number of words sent since the last call.
+        waves: Where to put a recording (VCD); the build must allow for it.
+
+    Raises:
+        SimulationError: The simulation broke off; the message ends with its last words.
+    """
+    runs = BUILD_FOLDER / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=runs, prefix=f"{built.design.module}-") as name:
+        folder = Path(name).resolve()
+        Plan(
+            inputs=built.design.ports("input"),
+            outputs=built.design.ports("output"),
+            phases=tuple(phases),
+        ).save(folder)
+        sent = np.memmap(folder / testbench.PROGRESS_FILE, np.uint64, mode="w+", shape=1)
+        reported = 0
+        with ThreadPoolExecutor(1) as executor:
+            running = executor.submit(_run, built, folder, waves is not None)
+            while wait([running], _INTERVAL).not_done:
+                if progress is not None:
+                    progress(int(sent[0]) - reported)
+                    reported = int(sent[0])
+            running.result()
+        outcomes = []
+        for number in range(len(phases)):
+            outcome = load_outcome(folder, number)
+            if outcome is None:
+                break
+            outcomes.append(outcome)
+        run = Run(outcomes, waves)
+        if not outcomes or (run.failure is None and len(outcomes) < len(phases)):
+            raise SimulationError(_last_words(folder))
+        if run.failure is None and not _passed(folder):
+            raise SimulationError(_last_words(folder))
+        if waves is not None:
+            waves.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder / WAVES_FILE, waves)
+        return run
+
+
+def _run(built: Build, folder: Path, waves: bool) -> None:
+    """Run the simulator; what came of it stands in the folder."""
+    try:
+        get_runner("verilator").test(
+            test_module=testbench.__name__,
+            hdl_toplevel=built.design.module,
+            hdl_toplevel_lang="verilog",
+            build_dir=built.folder,
+            test_dir=folder,
+            results_xml=str(folder / "results.xml"),
+            log_file=folder / "simulation.log",
+            waves=waves,
+            extra_env={
+                testbench.RUN_FOLDER: str(folder),
+                # Inside the simulator too, a warning is an error.
+                "PYTHONWARNINGS": "error",
+            },
+        )
+    except (RuntimeError, SystemExit):
+        # A failed test or a crash: the outcomes and results.xml tell which.
+        return
+
+
+def _passed(folder: Path) -> bool:
+    path = folder / "results.xml"
+    if not path.exists():
+        return False
+    suites = ElementTree.parse(path).getroot()
+    return not suites.findall(".//failure") and not suites.findall(".//error")
+
+
+def _last_words(folder: Path) -> str:
+    log = folder / "simulation.log"
+    lines = log.read_text().splitlines()[-25:] if log.exists() else []
+    return "\n".join(["the simulation broke off:", *lines])

@@ -1,0 +1,160 @@
+"""Plays a plan on the design, inside the simulator (a cocotb test module).
+
+Wiring only: sources and sinks drive pins, monitors observe, scoreboards compare. Nothing here
+knows what the words mean, so every block whose ports are streams has this testbench; what is
+played and expected comes from the block's own `tb_<block>.py`.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
+from cocotb.task import Task
+from cocotb.triggers import ClockCycles, Event, Timer, select
+from cocotb.utils import get_sim_time
+
+from sim.codec import Words, as_integers, as_words
+from sim.plan import Outcome, Phase, Plan, save_outcome
+from sim.scoreboard import Scoreboard
+from sim.stream import Monitor, Sink, Source
+
+# Set by the caller: the folder with the plan, which takes the outcomes too.
+RUN_FOLDER = "SCALEWRIGHT_RUN"
+# Holds one uint64, the words sent so far: the caller's progress bar.
+PROGRESS_FILE = "progress"
+
+_PERIOD_NS = 10
+# Words converted to Python integers, and counted, at a time.
+_CHUNK = 1024
+# Cycles after the last result in which none may follow.
+_QUIET = 64
+# Cycles without any transfer before the phase is given up; longer than any pause of a pattern.
+_PATIENCE = 20_000
+
+
+class Bench:
+    """The design with a source at each input stream, a sink and a monitor at each output."""
+
+    def __init__(self, dut: HierarchyObject, plan: Plan, folder: Path) -> None:
+        self._dut = dut
+        self._folder = folder
+        self._sources = {name: Source(dut, name) for name in plan.inputs}
+        self._sinks = {name: Sink(dut, name) for name in plan.outputs}
+        self._progress = np.memmap(folder / PROGRESS_FILE, np.uint64, mode="r+", shape=1)
+        self._transfers = 0
+
+    async def start(self) -> None:
+        """Start the clock and idle every stream."""
+        Clock(self._dut.clk, _PERIOD_NS, unit="ns").start()
+        await self._reset()
+
+    async def play(self, phase: Phase) -> Outcome:
+        """Play one phase, from reset."""
+        if phase.reset_after is not None:
+            tasks = self._drive(phase)
+            await ClockCycles(self._dut.clk, phase.reset_after)
+            for task in tasks:
+                task.cancel()
+        await self._reset()
+
+        violations: list[str] = []
+        complete = Event()
+        scoreboards = {
+            port: Scoreboard(phase.name, port, as_integers(words))
+            for port, words in phase.expected.items()
+        }
+        # The first word is offered in this cycle, and may transfer at its end.
+        began = get_sim_time("ns") + _PERIOD_NS
+        ended = began
+
+        def observe(scoreboard: Scoreboard, word: int) -> None:
+            nonlocal ended
+            scoreboard.receive(word)
+            self._transfers += 1
+            if all(board.complete for board in scoreboards.values()) and not complete.is_set():
+                ended = get_sim_time("ns")
+                complete.set()
+
+        monitoring = [
+            cocotb.start_soon(
+                Monitor(
+                    self._dut, port, lambda word, to=board: observe(to, word), violations.append
+                ).run()
+            )
+            for port, board in scoreboards.items()
+        ]
+        driving = self._drive(phase)
+        if any(not board.complete for board in scoreboards.values()):
+            watchdog = cocotb.start_soon(self._give_up())
+            await select(complete.wait(), watchdog)
+            watchdog.cancel()
+        for task in driving:
+            task.cancel()
+        for sink in self._sinks.values():
+            sink.set_ready(True)
+        await ClockCycles(self._dut.clk, _QUIET)
+        for task in monitoring:
+            task.cancel()
+        return Outcome(
+            phase=phase.name,
+            cycles=round(ended - began) // _PERIOD_NS,
+            results={
+                port: as_words(board.results, phase.expected[port].shape[1])
+                for port, board in scoreboards.items()
+            },
+            mismatches=[m for board in scoreboards.values() for m in board.finish()],
+            violations=violations,
+        )
+
+    def _drive(self, phase: Phase) -> list[Task[None]]:
+        tasks = []
+        for port, sink in self._sinks.items():
+            accept = sink.run_patiently() if phase.patient else sink.run(phase.accepts.get(port))
+            tasks.append(cocotb.start_soon(accept))
+        for port, words in phase.inputs.items():
+            send = self._sources[port].send(self._counted(words), phase.offers.get(port))
+            tasks.append(cocotb.start_soon(send))
+        return tasks
+
+    async def _reset(self) -> None:
+        """Idle every stream and hold the synchronous reset for two cycles."""
+        for source in self._sources.values():
+            source.idle()
+        for sink in self._sinks.values():
+            sink.set_ready(False)
+        self._dut.rst.value = 1
+        await ClockCycles(self._dut.clk, 2)
+        self._dut.rst.value = 0
+
+    async def _give_up(self) -> None:
+        """Return once nothing has moved for `_PATIENCE` cycles."""
+        before = -1
+        while self._transfers != before:
+            before = self._transfers
+            await Timer(_PATIENCE * _PERIOD_NS, unit="ns")
+
+    def _counted(self, words: Words) -> Iterator[int]:
+        for start in range(0, len(words), _CHUNK):
+            chunk = as_integers(words[start : start + _CHUNK])
+            for word in chunk:
+                yield word
+            self._transfers += len(chunk)
+            self._progress[0] += len(chunk)
+
+
+@cocotb.test()
+async def play(dut: HierarchyObject) -> None:
+    """Play the plan; fails at the end of a phase with a mismatch or a protocol violation."""
+    folder = Path(os.environ[RUN_FOLDER])
+    plan = Plan.load(folder)
+    bench = Bench(dut, plan, folder)
+    await bench.start()
+    for number, phase in enumerate(plan.phases):
+        outcome = await bench.play(phase)
+        save_outcome(folder, number, outcome)
+        assert not outcome.violations, outcome.violations[0]
+        assert not outcome.mismatches, outcome.mismatches[0]

