@@ -15,7 +15,7 @@ import numpy as np
 from sim.codec import Words
 from sim.stall import Pattern
 
-# Mismatches kept of one phase before it is given up.
+# Mismatches of one output stream and phase that are kept with all their details.
 MISMATCH_LIMIT = 20
 
 _ARRAYS = ("inputs", "expected", "offers", "accepts")
@@ -72,15 +72,22 @@ class Outcome:
         phase: Name of the phase.
         cycles: Clock cycles from the first offer to the last result.
         results: Words that came from each output stream.
-        mismatches: The first differences; empty if there is none.
+        mismatch_count: Results that differ, are missing or are surplus.
+        mismatches: The first of them, in detail.
         violations: Breaches of the stream protocol, one sentence each.
     """
 
     phase: str
     cycles: int
     results: dict[str, Words]
+    mismatch_count: int
     mismatches: list[Mismatch]
     violations: list[str]
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was wrong."""
+        return bool(self.mismatch_count or self.violations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +144,7 @@ def save_outcome(folder: Path, number: int, outcome: Outcome) -> None:
     facts = {
         "phase": outcome.phase,
         "cycles": outcome.cycles,
+        "mismatch_count": outcome.mismatch_count,
         "mismatches": [vars(mismatch) for mismatch in outcome.mismatches],
         "violations": outcome.violations,
     }

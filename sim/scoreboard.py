@@ -8,7 +8,8 @@ class Scoreboard:
 
     Attributes:
         results: The words that came, in order.
-        mismatches: Differences, missing and surplus results; at most `MISMATCH_LIMIT`.
+        mismatch_count: Results that differ, are missing or are surplus.
+        mismatches: The first `MISMATCH_LIMIT` of them.
     """
 
     def __init__(self, phase: str, port: str, expected: list[int]) -> None:
@@ -16,7 +17,13 @@ class Scoreboard:
         self._port = port
         self._expected = expected
         self.results: list[int] = []
+        self.mismatch_count = 0
         self.mismatches: list[Mismatch] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether as many results came as expected."""
+        return len(self.results) >= len(self._expected)
 
     def receive(self, word: int) -> None:
         """Take the next result."""
@@ -24,22 +31,15 @@ class Scoreboard:
         self.results.append(word)
         want = self._expected[index] if index < len(self._expected) else None
         if word != want:
-            self._report(index, word, want)
+            self._count(index, word, want)
 
-    @property
-    def complete(self) -> bool:
-        """Whether as many results came as expected, or too many differ to go on."""
-        enough = len(self.results) >= len(self._expected)
-        return enough or len(self.mismatches) >= MISMATCH_LIMIT
+    def finish(self) -> None:
+        """Count the results that never came."""
+        for index in range(len(self.results), len(self._expected)):
+            self._count(index, None, self._expected[index])
 
-    def finish(self) -> list[Mismatch]:
-        """Report the results that never came, and return all mismatches."""
-        if len(self.mismatches) < MISMATCH_LIMIT:
-            for index in range(len(self.results), len(self._expected)):
-                self._report(index, None, self._expected[index])
-        return self.mismatches
-
-    def _report(self, index: int, got: int | None, want: int | None) -> None:
+    def _count(self, index: int, got: int | None, want: int | None) -> None:
+        self.mismatch_count += 1
         if len(self.mismatches) < MISMATCH_LIMIT:
             self.mismatches.append(
                 Mismatch(phase=self._phase, port=self._port, index=index, got=got, want=want)

@@ -41,7 +41,7 @@ class Run:
     def failure(self) -> Outcome | None:
         """The outcome of the phase that failed, if one did."""
         last = self.outcomes[-1]
-        return last if last.mismatches or last.violations else None
+        return last if last.failed else None
 
 
 def simulate(

@@ -1,0 +1,73 @@
+"""`scalewright generate`: Verilog and its description."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from golden.config import DatapathConfig
+from sim.cli.options import (
+    DatapathOptions,
+    NotationOrPreset,
+    block_option,
+    datapath_options,
+    json_option,
+    output_path,
+    write_json,
+)
+from sim.design import Design
+from sim.tensor_file import replacing
+
+
+@click.command()
+@click.argument("config", metavar="NOTATION", type=NotationOrPreset())
+@block_option
+@datapath_options
+@click.option("--name", metavar="MODULE", help="Name of the module.  [default: the block's]")
+@output_path(
+    "-o",
+    "--output",
+    metavar="FILE.v",
+    required=True,
+    help="The Verilog file; its description goes next to it, as FILE.json.",
+)
+@json_option
+def generate(
+    config: DatapathConfig,
+    block: str,
+    datapath: DatapathOptions,
+    name: str | None,
+    output: Path,
+    json_file: Path | None,
+) -> None:
+    """Write the Verilog of a block, and a JSON file that says how to drive it.
+
+    NOTATION is W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, or a preset: chip-5nm, vs-quant-resnet50,
+    vs-quant-bert, int8.
+
+    \b
+    Example:
+      scalewright generate 4/4/4/6 --vector-size 16 -o build/mac.v
+    """
+    if output.suffix != ".v":
+        raise ValueError(f"{output}: the Verilog file must end in .v")
+    if name is not None and not (name.isascii() and name.isidentifier()):
+        raise ValueError(f"--name must be a Verilog identifier, not {name!r}")
+    config = datapath.apply(config)
+    design = Design.of(block, config, name=name)
+    description = output.with_suffix(".json")
+    # Both files or none.
+    with replacing(output) as verilog, replacing(description) as text:
+        verilog.write_text(design.verilog)
+        text.write_text(json.dumps(design.description, indent=2) + "\n")
+    results: dict[str, Any] = {
+        "verilog": str(output),
+        "description": str(description),
+        **design.description,
+    }
+    write_json(json_file, results)
+    click.echo(
+        f"{output}: module {design.module}, {config} with vectors of {config.vector_size}, "
+        f"latency {design.latency} cycles; ports in {description}"
+    )

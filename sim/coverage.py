@@ -1,0 +1,41 @@
+"""Configurations that a regression covers when it is given none.
+
+Together they have every element width, signed and unsigned, every scale width, absent scales on
+either side and both, every vector size, rounded scale products from 1 bit up, and accumulators from
+narrower than a partial sum to the widest; tests/test_coverage.py counts them.
+"""
+
+from golden.config import PRESETS, DatapathConfig
+
+_parse = DatapathConfig.parse
+
+COVERING: tuple[DatapathConfig, ...] = (
+    *PRESETS.values(),
+    # The demo's.
+    _parse("8/8U/-/-"),
+    _parse("4/4U/-/-"),
+    _parse("4/4U/4/6"),
+    _parse("4/4U/4/6", scale_product_bits=6),
+    _parse("3/3U/4/6"),
+    # Extremes of every parameter.
+    _parse("2/2/-/-", vector_size=4, accumulator_bits=16),
+    _parse("2/2U/2/2", vector_size=4, scale_product_bits=1, accumulator_bits=16),
+    _parse("8/8/10/10", vector_size=64, accumulator_bits=48),
+    _parse("8/8U/10/10", vector_size=64, accumulator_bits=16),
+    _parse("8/8/10/10", vector_size=64, scale_product_bits=1),
+    _parse("8/2U/2/10", vector_size=32, scale_product_bits=11, accumulator_bits=32),
+    # Scales on one side.
+    _parse("6/8/6/-", accumulator_bits=30),
+    _parse("4/6/4/-", vector_size=8, scale_product_bits=3),
+    _parse("5/3U/-/7", vector_size=32, scale_product_bits=6, accumulator_bits=17),
+    _parse("7/5/-/9", vector_size=8, accumulator_bits=28),
+    # The rest of the widths, mixed.
+    _parse("3/8/4/10", accumulator_bits=36),
+    _parse("4/4/4/4", scale_product_bits=4),
+    _parse("6/6U/4/4", vector_size=64, scale_product_bits=6, accumulator_bits=26),
+    _parse("5/7U/3/5", vector_size=8, scale_product_bits=5, accumulator_bits=20),
+    _parse("7/6/8/3", vector_size=4, scale_product_bits=9, accumulator_bits=23),
+    _parse("2/5/9/7", vector_size=16, scale_product_bits=8, accumulator_bits=18),
+    _parse("6/4U/5/8", vector_size=32, scale_product_bits=12, accumulator_bits=40),
+    _parse("3/7U/7/2", vector_size=8, scale_product_bits=2, accumulator_bits=22),
+)

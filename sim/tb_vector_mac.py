@@ -1,0 +1,155 @@
+"""What the vector MAC is tested with, what is expected of it, and how a failure reads."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from golden.config import DatapathConfig
+from golden.mac import MacResult, StreamTrace, trace_stream
+from sim import stall, stimulus
+from sim.codec import Codec, Words
+from sim.design import Design
+from sim.plan import Mismatch, Phase
+from sim.stimulus import Stream
+
+INPUT, OUTPUT = "i", "o"
+
+# Resets in mid-stream are tried in each of these first cycles: past the pipeline's depth.
+_RESET_CYCLES = 9
+# Vector pairs printed of a sum that went wrong.
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Case:
+    """A phase together with the numbers it was packed from.
+
+    Attributes:
+        phase: What is played.
+        stream: The vector pairs, field by field.
+        trace: Golden's intermediate values for them.
+        full_rate: Whether the phase has no stalls and a result for every vector, so that it must
+            take exactly one cycle per vector plus the latency.
+    """
+
+    phase: Phase
+    stream: Stream
+    trace: StreamTrace
+    full_rate: bool
+
+
+def golden(stream: Stream, config: DatapathConfig) -> tuple[MacResult, StreamTrace]:
+    """What the golden model says of a stream."""
+    return trace_stream(
+        weights=stream["weights"],
+        activations=stream["activations"],
+        weight_scale=stream.get("weight_scale"),
+        activation_scale=stream.get("activation_scale"),
+        first=stream["first"],
+        last=stream["last"],
+        config=config,
+    )
+
+
+def pack_results(codec: Codec, result: MacResult) -> Words:
+    """Results as the words of the output stream."""
+    return codec.pack(
+        {"accumulator": result.accumulators.ravel(), "saturated": result.saturated.ravel()}
+    )
+
+
+def cases(design: Design, config: DatapathConfig, *, vectors: int, seed: int) -> list[Case]:
+    """Everything a regression plays on one configuration.
+
+    Args:
+        design: The design.
+        config: Its configuration.
+        vectors: Random vector pairs, in all.
+        seed: Seed of everything random.
+    """
+    rng = np.random.default_rng(seed)
+    made: list[Case] = []
+
+    def add(name: str, stream: Stream, **options: Any) -> None:
+        result, trace = golden(stream, config)
+        phase = Phase(
+            name=name,
+            inputs={INPUT: design.codec(INPUT).pack(stream)},
+            expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
+            **options,
+        )
+        full_rate = bool(stream["last"].all()) and not options
+        made.append(Case(phase, stream, trace, full_rate))
+
+    single = stimulus.random(config, 1, rng)
+    add("single", single)
+    add("single-patient-sink", single, patient=True)
+    add("element-products", stimulus.element_products(config, rng))
+    if config.full_scale_product_bits:
+        add("scale-products", stimulus.scale_products(config, rng))
+    add("corners", stimulus.corners(config, rng))
+    short = stimulus.random(config, 40, rng)
+    short["last"][::2] = True  # keeps results in flight
+    for cycle in range(_RESET_CYCLES):
+        add(f"reset-after-{cycle}", short, reset_after=cycle)
+    add(
+        "reset-while-stalled",
+        short,
+        reset_after=23,
+        accepts={OUTPUT: stall.bursts(rng, 5)},
+    )
+    share = -(-vectors // 6)
+    add("random", stimulus.random(config, share, rng))
+    stalls = {
+        "random-stalled-source": {"offers": {INPUT: stall.scattered(rng, 0.5)}},
+        "random-stalled-sink": {"accepts": {OUTPUT: stall.scattered(rng, 0.3)}},
+        "random-stalled-both": {
+            "offers": {INPUT: stall.bursts(rng, 4)},
+            "accepts": {OUTPUT: stall.bursts(rng, 6)},
+        },
+        "random-alternating": {
+            "offers": {INPUT: stall.alternating()},
+            "accepts": {OUTPUT: ~stall.alternating()},
+        },
+        "random-patient-sink": {"patient": True},
+    }
+    for name, options in stalls.items():
+        stream = stimulus.random(config, share, rng)
+        stream["last"] |= rng.random(share) < 0.5  # enough results to feel the sink
+        add(name, stream, **options)
+    return made
+
+
+def report(case: Case, mismatch: Mismatch, codec: Codec) -> str:
+    """The transaction behind a mismatch: operands, intermediate values, got and want."""
+    lines = [f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}:"]
+    for name, word in (("got ", mismatch.got), ("want", mismatch.want)):
+        lines.append(f"  {name} {_result(word, codec)}")
+    ends = np.flatnonzero(case.stream["last"])
+    if mismatch.index >= len(ends):
+        return "\n".join([*lines, "  a surplus result: no transaction belongs to it"])
+    end = int(ends[mismatch.index])
+    begins = np.flatnonzero(case.stream["first"][: end + 1])
+    begin = int(begins[-1]) if len(begins) else 0
+    lines.append(f"  sum of vector pairs {begin} to {end}:")
+    for at in range(max(begin, end - _SHOWN + 1), end + 1):
+        lines.append(_vector_pair(case, at))
+    if end - begin >= _SHOWN:
+        lines.insert(-_SHOWN, f"  ... {end - begin + 1 - _SHOWN} vector pairs before these ...")
+    return "\n".join(lines)
+
+
+def _result(word: int | None, codec: Codec) -> str:
+    if word is None:
+        return "nothing"
+    octets = np.frombuffer(word.to_bytes(codec.bytes, "little"), np.uint8)
+    fields = codec.unpack(octets[None])
+    return " ".join(f"{name}={int(values[0])}" for name, values in fields.items())
+
+
+def _vector_pair(case: Case, at: int) -> str:
+    stream, trace = case.stream, case.trace
+    operands = [f"{name}={stream[name][at].tolist()}" for name in stream]
+    values = [f"{name}={getattr(trace, name)[at]}" for name in vars(trace)]
+    return f"  [{at}] {' '.join(operands)}\n       golden: {' '.join(values)}"
