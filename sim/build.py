@@ -9,20 +9,16 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cocotb_tools.config
 from cocotb_tools.runner import get_runner
 
 from sim.design import Design
 from sim.toolchain import Toolchain, find_toolchain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LINT_WAIVERS = Path(__file__).with_name("lint.vlt")
 
@@ -100,22 +96,22 @@ def _compile(design: Design, waves: bool, toolchain: Toolchain, folder: Path) ->
         copied = shutil.copy(compiled, folder)
         # Newer than the makefile that Verilator is about to write: make leaves it as it is.
         os.utime(copied, times=(time.time() + 3600,) * 2)
-    with _tools_on_path(toolchain):
-        runner = get_runner("verilator")
-        try:
-            runner.build(
-                sources=[LINT_WAIVERS, source],
-                hdl_toplevel=design.module,
-                build_dir=folder,
-                build_args=list(_OPTIONS),
-                timescale=_TIMESCALE,
-                waves=waves,
-                log_file=log,
-            )
-        except RuntimeError as error:
-            kept = BUILD_FOLDER / f"{design.module}-failed.log"
-            shutil.copy(log, kept)
-            raise BuildError(f"{design.module} does not build, see {kept}: {error}") from None
+    _put_on_path(toolchain)
+    try:
+        get_runner("verilator").build(
+            sources=[LINT_WAIVERS, source],
+            hdl_toplevel=design.module,
+            build_dir=folder,
+            build_args=list(_OPTIONS),
+            timescale=_TIMESCALE,
+            waves=waves,
+            log_file=log,
+        )
+    except RuntimeError:
+        kept = BUILD_FOLDER / f"{design.module}-failed.log"
+        shutil.copy(log, kept)
+        first_line = log.read_text().partition("\n")[0]
+        raise BuildError(f"{design.module} does not build, see {kept}: {first_line}") from None
     if not runtime.exists():
         _keep(folder, runtime, [path.name for path in folder.glob(_RUNTIME_OBJECTS)])
 
@@ -135,13 +131,7 @@ def _keep(scratch: Path, folder: Path, names: list[str]) -> None:
                 raise
 
 
-@contextmanager
-def _tools_on_path(toolchain: Toolchain) -> "Iterator[None]":
-    """cocotb's runner finds Verilator by the process's environment only."""
-    before = dict(os.environ)
-    os.environ.update(toolchain.environment(before))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+@cache
+def _put_on_path(toolchain: Toolchain) -> None:
+    """cocotb's runner finds Verilator by the environment of this process only."""
+    os.environ.update(toolchain.environment(dict(os.environ)))

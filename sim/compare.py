@@ -12,6 +12,7 @@ from golden.mac import MacResult, matmul
 from golden.quantize import Quantized
 from sim.build import Build
 from sim.codec import Words
+from sim.design import Design
 from sim.plan import Mismatch, Phase
 from sim.simulation import SimulationError, simulate
 from sim.tb_vector_mac import INPUT, OUTPUT, pack_results
@@ -72,7 +73,7 @@ def compare_matmul(
         )
         phase = Phase(
             name=f"activation rows {block.start} to {block.stop - 1}",
-            inputs={INPUT: _pair_words(built, weights, activations, block)},
+            inputs={INPUT: _pair_words(built.design, weights, activations, block)},
             expected={OUTPUT: pack_results(codec, expected)},
         )
         outcome = simulate(built, [phase], progress=progress).outcomes[0]
@@ -113,12 +114,20 @@ def signal_to_noise_db(signal: npt.NDArray[Any], approximation: npt.NDArray[Any]
         return float(10 * np.log10(energy / error))
 
 
-def _pair_words(built: Build, weights: Quantized, activations: Quantized, rows: slice) -> Words:
+def matmul_words(
+    design: Design, weights: Quantized, activations: Quantized, config: DatapathConfig
+) -> tuple[Words, Words]:
+    """Input words of a whole matrix product, and the result words that golden expects."""
+    inputs = _pair_words(design, weights, activations, slice(None))
+    return inputs, pack_results(design.codec(OUTPUT), matmul(weights, activations, config))
+
+
+def _pair_words(design: Design, weights: Quantized, activations: Quantized, rows: slice) -> Words:
     """Words of all vector pairs of some activation rows with all weight rows, sum after sum."""
-    codec = built.design.codec(INPUT)
+    codec = design.codec(INPUT)
     count = weights.elements.shape[1]
-    w = _operand_words(built, "weights", "weight_scale", weights, slice(None))
-    a = _operand_words(built, "activations", "activation_scale", activations, rows)
+    w = _operand_words(design, "weights", "weight_scale", weights, slice(None))
+    a = _operand_words(design, "activations", "activation_scale", activations, rows)
     place = codec.pack({"first": np.arange(count) == 0, "last": np.arange(count) == count - 1})
     # Fields do not overlap: or-ing the words of each operand gives the words of the pairs.
     words = (w | place)[None] | a[:, None]
@@ -126,10 +135,10 @@ def _pair_words(built: Build, weights: Quantized, activations: Quantized, rows: 
 
 
 def _operand_words(
-    built: Build, elements: str, scale: str, operand: Quantized, rows: slice
+    design: Design, elements: str, scale: str, operand: Quantized, rows: slice
 ) -> Words:
     """Words (rows, J, B) with the fields of one operand, the others 0."""
-    codec = built.design.codec(INPUT)
+    codec = design.codec(INPUT)
     vectors = operand.elements[rows]
     fields: dict[str, npt.NDArray[Any]] = {elements: vectors.reshape(-1, operand.vector_size)}
     if operand.scales is not None:

@@ -115,6 +115,15 @@ def random(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> St
     return stream
 
 
+def everything(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> Stream:
+    """All kinds in one stream, `vectors` of them random."""
+    kinds = [element_products(config, rng)]
+    if config.full_scale_product_bits:
+        kinds.append(scale_products(config, rng))
+    kinds += [corners(config, rng), random(config, vectors, rng)]
+    return {name: np.concatenate([kind[name] for kind in kinds]) for name in kinds[0]}
+
+
 def _stream(
     config: DatapathConfig,
     *,

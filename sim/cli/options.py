@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from golden.config import PRESETS, DatapathConfig
+from golden.quantize import Scaling
 from sim.tensor_file import replacing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,6 +131,14 @@ json_option = output_path(
     "--json", "json_file", metavar="FILE", help="Write the results to this file as JSON."
 )
 
+scaling_option = click.option(
+    "--scaling",
+    type=click.Choice([scaling.value for scaling in Scaling]),
+    default=Scaling.NEAREST.value,
+    show_default=True,
+    help="How per-vector scales are rounded.",
+)
+
 seed_option = click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -153,7 +162,7 @@ def write_json(path: Path | None, results: Any) -> None:
     if path is None:
         return
     with replacing(path) as scratch:
-        scratch.write_text(json.dumps(results, indent=2, default=str) + "\n")
+        scratch.write_text(json.dumps(results, indent=2) + "\n")
 
 
 @contextmanager

@@ -1,0 +1,76 @@
+"""`scalewright demo`: a trained network on the RTL."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import click
+
+from sim.cli import DIFFERENT
+from sim.cli.options import jobs, json_option, progress_bar, write_json
+from sim.cli.table import Table
+from sim.demo import CONFIGURATIONS, run_demo, vector_pairs
+from sim.digits.network import Digits
+from sim.tensor_file import require_writable
+
+
+@click.command()
+@click.option(
+    "--images",
+    type=click.IntRange(1, len(Digits.load().labels)),
+    metavar="N",
+    help="Classify only the first N test images.  [default: all 360]",
+)
+@json_option
+def demo(images: int | None, json_file: Path | None) -> int:
+    """Classify handwritten digits with the simulated RTL, and compare every accumulator.
+
+    A trained network of 17,024 weights runs in five configurations: each layer's every
+    multiply-accumulate goes through the generated Verilog. Exit status 1 if any accumulator
+    differs from the golden model's.
+
+    \b
+    Example:
+      scalewright demo --json build/demo.json
+    """
+    require_writable(json_file)
+    digits = Digits.load()
+    count = images or len(digits.labels)
+    total = sum(vector_pairs(digits, config, count) for config in CONFIGURATIONS)
+    with progress_bar("vector pairs", total) as advance, ThreadPoolExecutor(jobs()) as pool:
+        results = list(
+            pool.map(partial(run_demo, images=count, progress=advance), CONFIGURATIONS)
+        )
+    table = Table(
+        "configuration",
+        "P",
+        "float %",
+        "golden %",
+        "RTL %",
+        "output SNR dB",
+        "accumulators",
+        "mismatches",
+        "vector pairs",
+        "pairs/s",
+    )
+    for result in results:
+        table.add(
+            result.config,
+            result.config.rounded_scale_product_bits or "-",
+            100 * result.float_accuracy,
+            100 * result.golden_accuracy,
+            100 * result.rtl_accuracy,
+            result.signal_to_noise_db,
+            result.accumulators,
+            result.mismatches,
+            result.vectors,
+            round(result.vectors / result.seconds),
+        )
+    table.print()
+    mismatches = sum(result.mismatches for result in results)
+    click.echo(
+        f"{count} images, {sum(result.vectors for result in results):,} vector pairs of "
+        f"{CONFIGURATIONS[0].vector_size}: {mismatches} mismatches between RTL and golden"
+    )
+    write_json(json_file, [result.as_dict() for result in results])
+    return DIFFERENT if mismatches else 0

@@ -1,0 +1,68 @@
+"""The two tensors that a user names on the command line."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import DatapathConfig
+from golden.quantize import Quantized, Scaling, quantize
+from sim import tensor_file
+
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """Weights (M, K) and activations (N, K), quantized, and their product in float64.
+
+    Attributes:
+        weights: One coarse scale for each row.
+        activations: One coarse scale in all.
+        exact: activations @ weights.T of the unquantized tensors, (N, M).
+    """
+
+    weights: Quantized
+    activations: Quantized
+    exact: npt.NDArray[np.float64]
+
+
+def load_operands(
+    weights: str, activations: str, config: DatapathConfig, scaling: str
+) -> Operands:
+    """Read and quantize two tensors.
+
+    Raises:
+        ValueError: A file that is no tensor file, or a tensor that cannot be quantized or does
+            not fit the other; the message names the file.
+        OSError: A file that cannot be read.
+    """
+    tensors: list[npt.NDArray[Any]] = []
+    for name, source in (("weights", weights), ("activations", activations)):
+        tensor = tensor_file.load(source)
+        if tensor.ndim != 2:
+            raise ValueError(f"{source}: {name} must be a matrix, not of shape {tensor.shape}")
+        tensors.append(tensor)
+    if tensors[0].shape[1] != tensors[1].shape[1]:
+        raise ValueError(
+            f"weights {tensors[0].shape} and activations {tensors[1].shape} must have the same "
+            "reduction length, the second"
+        )
+    quantized = []
+    for source, tensor, fmt, coarse_axis in (
+        (weights, tensors[0], config.weights, 0),
+        (activations, tensors[1], config.activations, None),
+    ):
+        try:
+            quantized.append(
+                quantize(
+                    tensor,
+                    fmt,
+                    vector_size=config.vector_size,
+                    coarse_axis=coarse_axis,
+                    scaling=Scaling(scaling),
+                )
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{source}: {error}") from None
+    exact = tensors[1].astype(np.float64) @ tensors[0].astype(np.float64).T
+    return Operands(quantized[0], quantized[1], exact)

@@ -1,0 +1,84 @@
+"""`scalewright vectors`: stimulus for other simulators."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from golden.config import DatapathConfig
+from sim import stimulus
+from sim.cli.operands import load_operands
+from sim.cli.options import (
+    DatapathOptions,
+    NotationOrPreset,
+    datapath_options,
+    json_option,
+    output_path,
+    scaling_option,
+    seed_option,
+    write_json,
+)
+from sim.compare import matmul_words
+from sim.design import Design
+from sim.tb_vector_mac import INPUT, OUTPUT, golden, pack_results
+from sim.tensor_file import require_writable
+from sim.vectors import write_vectors
+
+
+@click.command()
+@click.argument("config", metavar="NOTATION", type=NotationOrPreset())
+@datapath_options
+@output_path("-o", "--output", metavar="FOLDER", required=True, help="Where the files go.")
+@click.option(
+    "--vectors",
+    type=click.IntRange(min=1),
+    default=6000,
+    show_default=True,
+    help="Random vector pairs, beside the exhaustive ones and corners.",
+)
+@seed_option
+@click.option("--weights", metavar="FILE", help="Take these weights (M, K) ...")
+@click.option("--activations", metavar="FILE", help="... and activations (N, K) instead.")
+@scaling_option
+@json_option
+def vectors(
+    config: DatapathConfig,
+    datapath: DatapathOptions,
+    output: Path,
+    vectors: int,
+    seed: int,
+    weights: str | None,
+    activations: str | None,
+    scaling: str,
+    json_file: Path | None,
+) -> None:
+    """Write $readmemh files of stimulus and expected results, with Verilog to play them.
+
+    The transactions are those of `regress`, or, with two tensors, those of `compare`. The
+    manifest names the configuration, the packing, the seed and the files' SHA-256.
+
+    \b
+    Example:
+      scalewright vectors 4/4U/4/6 --seed 1 -o build/vectors
+    """
+    if (weights is None) != (activations is None):
+        raise ValueError("--weights and --activations go together")
+    require_writable(json_file, output / "manifest.json")
+    config = datapath.apply(config)
+    design = Design.of("vector-mac", config)
+    if weights is not None and activations is not None:
+        operands = load_operands(weights, activations, config, scaling)
+        inputs, expected = matmul_words(design, operands.weights, operands.activations, config)
+        source = {"weights": weights, "activations": activations, "scaling": scaling}
+    else:
+        stream = stimulus.everything(config, vectors, np.random.default_rng(seed))
+        result, _ = golden(stream, config)
+        inputs = design.codec(INPUT).pack(stream)
+        expected = pack_results(design.codec(OUTPUT), result)
+        source = {"seed": str(seed), "random vectors": str(vectors)}
+    manifest = write_vectors(output, design, inputs, expected, source)
+    write_json(json_file, manifest)
+    click.echo(
+        f"{output}: {len(inputs):,} vector pairs, {len(expected):,} results; "
+        f"to play them there: {manifest['run']}"
+    )
