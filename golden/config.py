@@ -172,14 +172,13 @@ class DatapathConfig:
                 "accumulator_bits 'exact' needs the number of vectors accumulated into one result"
             )
         if not exact and vectors is not None:
-            raise ValueError(
-                f"vectors is for accumulator_bits 'exact', not for {accumulator_bits}"
-            )
+            raise ValueError(f"vectors is for accumulator_bits 'exact', not for {accumulator_bits}")
         config = cls(
             **formats,
             vector_size=vector_size,
             scale_product_bits=scale_product_bits,
-            accumulator_bits=ACCUMULATOR_BITS[-1] if accumulator_bits == "exact"
+            accumulator_bits=ACCUMULATOR_BITS[-1]
+            if accumulator_bits == "exact"
             else accumulator_bits,
         )
         return config.with_exact_accumulator(vectors) if vectors is not None else config

@@ -68,7 +68,8 @@ def round_scale_product(product: npt.ArrayLike, config: DatapathConfig) -> Integ
     if shift == 0:
         return exact
     largest = (1 << config.rounded_scale_product_bits) - 1
-    return np.minimum((exact + (1 << (shift - 1))) >> shift, largest)
+    rounded: Integers = np.minimum((exact + (1 << (shift - 1))) >> shift, largest)
+    return rounded
 
 
 def matmul(weights: Quantized, activations: Quantized, config: DatapathConfig) -> MacResult:
@@ -190,7 +191,8 @@ def _scaled(operand: Quantized) -> npt.NDArray[Any]:
 def _largest_norm(rows: npt.NDArray[Any]) -> float:
     """Largest Euclidean norm of the rows, rounded up by more than float32 sums can lose."""
     slack = rows.shape[1] * float(np.finfo(np.float32).eps)
-    return float(np.sqrt(np.vecdot(rows, rows).max())) * (1 + slack)
+    norm = float(np.sqrt(np.vecdot(rows, rows).max()))
+    return float(norm * (1 + slack))
 
 
 def _matmul_stepwise(

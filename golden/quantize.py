@@ -102,7 +102,7 @@ class Quantized:
     @property
     def vector_size(self) -> int:
         """Elements of one vector, V."""
-        return self.elements.shape[-1]
+        return int(self.elements.shape[-1])
 
     def vector_gamma(self) -> Floats:
         """Gamma with a shape that broadcasts against (..., J)."""

@@ -73,7 +73,7 @@ class VectorMac(wiring.Component):
     i : In(stream.Signature(VectorPair(config)))
     o : Out(stream.Signature(VectorSum(config)))
 
-    Attributes
+    Attributes:
     ----------
     config : DatapathConfig
     latency : clock cycles from `last` in to the result out
@@ -138,9 +138,7 @@ class VectorMac(wiring.Component):
         s1_saturated_sum = Signal(signed(config.accumulator_bits))
         m.d.comb += [
             s1_sum.eq(Mux(s1_first, 0, accumulator) + s1_partial_sum),
-            s1_overflow.eq(
-                (s1_sum > config.accumulator_max) | (s1_sum < config.accumulator_min)
-            ),
+            s1_overflow.eq((s1_sum > config.accumulator_max) | (s1_sum < config.accumulator_min)),
             s1_saturated_sum.eq(
                 Mux(
                     s1_overflow,

@@ -32,7 +32,7 @@ def generate(component, *, name):
     Its top-level module is called `name`. Ports of a stream `i` are `i__payload`, `i__valid` and
     `i__ready`; `clk` is the clock and `rst` the synchronous, active-high reset.
 
-    Raises
+    Raises:
     ------
     RuntimeError
         Yosys failed; the message is what it printed.
@@ -61,7 +61,12 @@ def describe(component, *, name):
     streams = {}
     ports = [
         {"name": "clk", "direction": "input", "width": 1, "role": "clock, rising edge"},
-        {"name": "rst", "direction": "input", "width": 1, "role": "reset, synchronous, active high"},
+        {
+            "name": "rst",
+            "direction": "input",
+            "width": 1,
+            "role": "reset, synchronous, active high",
+        },
     ]
     for path, member in component.signature.members.items():
         if not isinstance(member.signature, stream.Signature):

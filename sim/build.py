@@ -133,5 +133,5 @@ def _keep(scratch: Path, folder: Path, names: list[str]) -> None:
 
 @cache
 def _put_on_path(toolchain: Toolchain) -> None:
-    """cocotb's runner finds Verilator by the environment of this process only."""
+    """Let cocotb's runner find Verilator: by the environment of this process, and only so."""
     os.environ.update(toolchain.environment(dict(os.environ)))

@@ -131,9 +131,7 @@ def as_integers(words: Words) -> list[int]:
     """The words as Python integers."""
     size = words.shape[1]
     octets = words.tobytes()
-    return [
-        int.from_bytes(octets[at : at + size], "little") for at in range(0, len(octets), size)
-    ]
+    return [int.from_bytes(octets[at : at + size], "little") for at in range(0, len(octets), size)]
 
 
 def as_words(integers: list[int], size: int) -> Words:

@@ -65,9 +65,11 @@ def _quantize(activations: Floats, config: DatapathConfig) -> Quantized:
 
 def vector_pairs(digits: Digits, config: DatapathConfig, images: int) -> int:
     """Vector pairs that the network takes for so many images."""
-    return images * sum(
-        len(weights) * -(-weights.shape[1] // config.vector_size) for weights in digits.weights
-    )
+    per_image = 0
+    for weights in digits.weights:
+        rows, length = weights.shape
+        per_image += rows * -(-length // config.vector_size)
+    return images * per_image
 
 
 def run_demo(

@@ -162,4 +162,3 @@ def load_outcome(folder: Path, number: int) -> Outcome | None:
     mismatches = [Mismatch(**mismatch) for mismatch in facts.pop("mismatches")]
     with np.load(folder / f"outcome{number}.npz") as arrays:
         return Outcome(**facts, mismatches=mismatches, results=dict(arrays))
-

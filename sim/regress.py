@@ -92,9 +92,7 @@ class Verdict:
         }
 
 
-def regress(
-    regression: Regression, *, progress: Callable[[int], None] | None = None
-) -> Verdict:
+def regress(regression: Regression, *, progress: Callable[[int], None] | None = None) -> Verdict:
     """Run a regression: build, play every phase until one fails, compare every result.
 
     Raises:
@@ -128,7 +126,9 @@ def regress(
         for case, outcome in played:
             failure = failure or _late(case, outcome.cycles, design.latency)
     if failure is not None:
-        failed = Regression(**{**vars(regression), "phase": played[-1][0].phase.name, "waves": True})
+        failed = Regression(
+            **{**vars(regression), "phase": played[-1][0].phase.name, "waves": True}
+        )
         failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
     return Verdict(
         regression=regression,

@@ -42,8 +42,7 @@ def scale_products(config: DatapathConfig, rng: np.random.Generator) -> Stream:
     """Every pair of scales, or corners and random ones where there are too many; dot = +-1."""
     weight, activation = config.weights.scale_max, config.activations.scale_max
     if config.full_scale_product_bits <= _EXHAUSTIVE_BITS:
-        sw, sa = np.meshgrid(np.arange(weight + 1), np.arange(activation + 1), indexing="ij")
-        sw, sa = sw.ravel(), sa.ravel()
+        sw, sa = (index.ravel() for index in np.indices((weight + 1, activation + 1)))
     else:
         count = 1 << (_EXHAUSTIVE_BITS - 2)
         sw, sa = _scales(rng, weight, count), _scales(rng, activation, count)
@@ -133,7 +132,7 @@ def _stream(
     activation_scale: npt.NDArray[Any],
     last: npt.NDArray[np.bool_],
 ) -> Stream:
-    """A stream with the fields that this configuration has; each sum starts after the one before."""
+    """Keep the fields that this configuration has; each sum starts after the one before."""
     stream = {"weights": weights, "activations": activations}
     if config.weights.scale_bits is not None:
         stream["weight_scale"] = weight_scale
@@ -174,9 +173,7 @@ def _extreme_pair(config: DatapathConfig, sign: int) -> tuple[list[int], list[in
 def _smallest_scales(config: DatapathConfig) -> tuple[int, int]:
     """The scales of smallest product that does not round to 0."""
     smallest = 1 << max(config.scale_product_shift - 1, 0)
-    pairs = [
-        (sw, -(-smallest // sw)) for sw in range(1, config.weights.scale_max + 1)
-    ]
+    pairs = [(sw, -(-smallest // sw)) for sw in range(1, config.weights.scale_max + 1)]
     fitting = [pair for pair in pairs if pair[1] <= config.activations.scale_max]
     return min(fitting, key=lambda pair: pair[0] * pair[1])
 
@@ -194,5 +191,7 @@ def _elements(
 
 def _scales(rng: np.random.Generator, scale_max: int, count: int) -> npt.NDArray[np.int64]:
     """Random scales, a third of them extreme."""
-    extreme = rng.choice([0, 1, scale_max // 2, scale_max // 2 + 1, scale_max - 1, scale_max], count)
+    extreme = rng.choice(
+        [0, 1, scale_max // 2, scale_max // 2 + 1, scale_max - 1, scale_max], count
+    )
     return np.where(rng.random(count) < 1 / 3, extreme, rng.integers(0, scale_max + 1, count))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from typing import Any
 
-from cocotb.handle import HierarchyObject, LogicArrayObject
+from cocotb.handle import LogicArrayObject, LogicObject
 from cocotb.triggers import RisingEdge
 
 from sim.stall import Pattern
@@ -17,12 +17,12 @@ from sim.stall import Pattern
 class _Port:
     """The signals of one stream."""
 
-    def __init__(self, dut: HierarchyObject, name: str) -> None:
+    def __init__(self, dut: Any, name: str) -> None:
         self.name = name
         self._edge = RisingEdge(dut.clk)
         self._payload: LogicArrayObject = dut[f"{name}__payload"]
-        self._valid: Any = dut[f"{name}__valid"]
-        self._ready: Any = dut[f"{name}__ready"]
+        self._valid: LogicObject = dut[f"{name}__valid"]
+        self._ready: LogicObject = dut[f"{name}__ready"]
 
 
 def _cycles(pattern: Pattern | None) -> Iterator[bool] | None:
@@ -99,7 +99,7 @@ class Monitor(_Port):
 
     def __init__(
         self,
-        dut: HierarchyObject,
+        dut: Any,
         name: str,
         on_transfer: Callable[[int], None],
         on_violation: Callable[[str], None],

@@ -101,7 +101,7 @@ def cases(design: Design, config: DatapathConfig, *, vectors: int, seed: int) ->
     )
     share = -(-vectors // 6)
     add("random", stimulus.random(config, share, rng))
-    stalls = {
+    stalls: dict[str, dict[str, Any]] = {
         "random-stalled-source": {"offers": {INPUT: stall.scattered(rng, 0.5)}},
         "random-stalled-sink": {"accepts": {OUTPUT: stall.scattered(rng, 0.3)}},
         "random-stalled-both": {

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ Array = npt.NDArray[Any]
 # Under this name a .npz holds the metadata, as JSON text.
 METADATA = "metadata"
 
+# What the readers raise on a file of another kind, or a damaged one.
+_UNREADABLE = (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError)
+
 
 def load(source: str) -> Array:
     """Read one tensor.
@@ -31,15 +34,19 @@ def load(source: str) -> Array:
         OSError: The file cannot be opened.
     """
     path, name = _split(source)
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".safetensors": load_file}
+    readers: dict[str, Callable[[Path], Mapping[str, Array]]] = {
+        ".npy": _read_npy,
+        ".npz": _read_npz,
+        ".safetensors": load_file,
+    }
     reader = readers.get(path.suffix)
     if reader is None:
         raise ValueError(f"{path}: a tensor file must be one of {', '.join(readers)}")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        tensors: Mapping[str, Array] = reader(path)
-    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError) as error:
+        tensors = reader(path)
+    except _UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path}: not a readable {path.suffix} file: {reason}") from None
     if name is None:
@@ -110,11 +117,11 @@ def require_writable(*paths: Path | None) -> None:
     """
     for path in paths:
         if path is not None:
-            with suppress(_Untouched), replacing(path):
-                raise _Untouched
+            with suppress(_UntouchedError), replacing(path):
+                raise _UntouchedError
 
 
-class _Untouched(Exception):
+class _UntouchedError(Exception):
     """Ends `replacing` without replacing."""
 
 

@@ -7,12 +7,13 @@ played and expected comes from the block's own `tb_<block>.py`.
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, Event, Timer, select
 from cocotb.utils import get_sim_time
@@ -39,7 +40,7 @@ _PATIENCE = 20_000
 class Bench:
     """The design with a source at each input stream, a sink and a monitor at each output."""
 
-    def __init__(self, dut: HierarchyObject, plan: Plan, folder: Path) -> None:
+    def __init__(self, dut: Any, plan: Plan, folder: Path) -> None:
         self._dut = dut
         self._folder = folder
         self._sources = {name: Source(dut, name) for name in plan.inputs}
@@ -81,9 +82,7 @@ class Bench:
 
         monitoring = [
             cocotb.start_soon(
-                Monitor(
-                    self._dut, port, lambda word, to=board: observe(to, word), violations.append
-                ).run()
+                Monitor(self._dut, port, partial(observe, board), violations.append).run()
             )
             for port, board in scoreboards.items()
         ]
@@ -143,14 +142,13 @@ class Bench:
     def _counted(self, words: Words) -> Iterator[int]:
         for start in range(0, len(words), _CHUNK):
             chunk = as_integers(words[start : start + _CHUNK])
-            for word in chunk:
-                yield word
+            yield from chunk
             self._transfers += len(chunk)
             self._progress[0] += len(chunk)
 
 
 @cocotb.test()
-async def play(dut: HierarchyObject) -> None:
+async def play(dut: Any) -> None:
     """Play the plan; fails at the end of a phase with a mismatch or a protocol violation."""
     folder = Path(os.environ[RUN_FOLDER])
     plan = Plan.load(folder)

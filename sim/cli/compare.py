@@ -2,9 +2,11 @@
 
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from golden.config import DatapathConfig
 from sim import tensor_file
@@ -51,7 +53,7 @@ def compare(
     out: Path | None,
     json_file: Path | None,
 ) -> int:
-    """Quantize two tensors, multiply them in the RTL, compare every accumulator with golden.
+    r"""Quantize two tensors, multiply them in the RTL, compare every accumulator with golden.
 
     WEIGHTS (M, K) and ACTIVATIONS (N, K) are .npy, .npz or .safetensors files; FILE:NAME picks
     one tensor of several. Weights have one coarse scale for each row, activations one in all. Exit
@@ -106,7 +108,7 @@ def compare(
             err=True,
         )
     if out is not None:
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             "accumulators": result.rtl.accumulators,
             "saturated": result.rtl.saturated.astype(np.uint8),
             "product": product.astype(np.float32),

@@ -23,7 +23,7 @@ from sim.tensor_file import require_writable
 )
 @json_option
 def demo(images: int | None, json_file: Path | None) -> int:
-    """Classify handwritten digits with the simulated RTL, and compare every accumulator.
+    r"""Classify handwritten digits with the simulated RTL, and compare every accumulator.
 
     A trained network of 17,024 weights runs in five configurations: each layer's every
     multiply-accumulate goes through the generated Verilog. Exit status 1 if any accumulator
@@ -38,9 +38,7 @@ def demo(images: int | None, json_file: Path | None) -> int:
     count = images or len(digits.labels)
     total = sum(vector_pairs(digits, config, count) for config in CONFIGURATIONS)
     with progress_bar("vector pairs", total) as advance, ThreadPoolExecutor(jobs()) as pool:
-        results = list(
-            pool.map(partial(run_demo, images=count, progress=advance), CONFIGURATIONS)
-        )
+        results = list(pool.map(partial(run_demo, images=count, progress=advance), CONFIGURATIONS))
     table = Table(
         "configuration",
         "P",

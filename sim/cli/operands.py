@@ -26,9 +26,7 @@ class Operands:
     exact: npt.NDArray[np.float64]
 
 
-def load_operands(
-    weights: str, activations: str, config: DatapathConfig, scaling: str
-) -> Operands:
+def load_operands(weights: str, activations: str, config: DatapathConfig, scaling: str) -> Operands:
     """Read and quantize two tensors.
 
     Raises:

@@ -18,7 +18,7 @@ from sim.tensor_file import replacing
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class AccumulatorBits(click.ParamType):
+class AccumulatorBits(click.ParamType[int | str]):
     """A width, or `exact`."""
 
     name = "integer|exact"
@@ -35,7 +35,7 @@ class AccumulatorBits(click.ParamType):
             self.fail(f"must be a width in bits or 'exact', not {value!r}", param, ctx)
 
 
-class NotationOrPreset(click.ParamType):
+class NotationOrPreset(click.ParamType[DatapathConfig]):
     """`W/A/ws/as`, or the name of a preset."""
 
     name = "notation"
