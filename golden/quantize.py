@@ -17,6 +17,8 @@ half to even. A scale is always a multiplier. What the equations leave open:
 - s_q never exceeds 2^M - 1, although s / gamma may round to a little more.
 - Where gamma underflows to 0, its whole group is 0.
 - A tail shorter than V is padded with zeros.
+- Within a few units in the last place of the largest float32, s_q * gamma or x_hat may round to
+  infinity; then so be it, as in ONNX Runtime (x / inf = 0).
 - Without a per-vector scale, gamma = max|x| over the group / qmax and x_q = clip(rne(x / gamma)).
 """
 
@@ -111,10 +113,11 @@ class Quantized:
     def dequantize(self) -> Floats:
         """Real values (..., K), float32: x_q * (s_q * gamma), the product of the scales first."""
         scale = self.vector_gamma()
-        if self.scales is not None:
-            scale = self.scales.astype(np.float32) * scale
         values = self.elements.astype(np.float32)
-        values *= scale[..., None]
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if self.scales is not None:
+                scale = self.scales.astype(np.float32) * scale
+            values *= scale[..., None]
         flat = values.reshape(*values.shape[:-2], -1)
         return flat[..., : self.length]
 
@@ -245,8 +248,8 @@ def _vector_peak(vectors: Floats, signed: bool) -> Floats:
     peak = np.empty(len(vectors), np.float32)
     with np.errstate(invalid="ignore"):
         for block in _blocks(vectors):
-            # Transposed, so that the reduction runs over long contiguous rows.
-            columns = np.ascontiguousarray(vectors[block].T)
+            # Transposed, so that the reduction runs over long contiguous rows; always a copy.
+            columns = vectors[block].T.copy()
             if signed:
                 np.maximum.reduce(np.abs(columns, out=columns), axis=0, out=peak[block])
             else:

@@ -1,0 +1,1 @@
+"""Tests, one file for each source file, and the oracle they compare golden with."""
