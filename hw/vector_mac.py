@@ -135,23 +135,19 @@ class VectorMac(wiring.Component):
         # Wider than both of its terms: saturation sees the exact sum.
         s1_sum = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
         s1_overflow = Signal()
-        s1_saturated_sum = Signal(signed(config.accumulator_bits))
+        s1_limit = Signal(signed(config.accumulator_bits))
+        # The sum fits where all bits from the accumulator's sign bit up are alike.
+        s1_high = s1_sum[config.accumulator_bits - 1 :]
         m.d.comb += [
             s1_sum.eq(Mux(s1_first, 0, accumulator) + s1_partial_sum),
-            s1_overflow.eq((s1_sum > config.accumulator_max) | (s1_sum < config.accumulator_min)),
-            s1_saturated_sum.eq(
-                Mux(
-                    s1_overflow,
-                    Mux(s1_sum < 0, config.accumulator_min, config.accumulator_max),
-                    s1_sum,
-                )
-            ),
+            s1_overflow.eq(s1_high.any() & ~s1_high.all()),
+            s1_limit.eq(Mux(s1_sum[-1], config.accumulator_min, config.accumulator_max)),
         ]
         with m.If(s1_ready):
             m.d.sync += self.o.valid.eq(s1_valid & s1_last)
         with m.If(s1_valid & s1_ready):
             m.d.sync += [
-                accumulator.eq(s1_saturated_sum),
+                accumulator.eq(Mux(s1_overflow, s1_limit, s1_sum[: config.accumulator_bits])),
                 saturated.eq((saturated & ~s1_first) | s1_overflow),
             ]
         return m
@@ -188,11 +184,14 @@ class VectorMac(wiring.Component):
         shift = config.scale_product_shift
         if shift == 0:
             return product
+        half = 1 << (shift - 1)
+        largest = (1 << config.rounded_scale_product_bits) - 1
         rounded = Signal(config.rounded_scale_product_bits + 1, name="s0_rounded_scale_product")
+        m.d.comb += rounded.eq((product + half) >> shift)
+        largest_product = config.weights.scale_max * config.activations.scale_max
+        if (largest_product + half) >> shift <= largest:
+            return rounded[:-1]
+        # Rounding up can carry to 2^P, and no further.
         saturated = Signal(config.rounded_scale_product_bits, name="s0_scale_product")
-        m.d.comb += [
-            rounded.eq((product + (1 << (shift - 1))) >> shift),
-            # Rounding up carries at most to 2^P.
-            saturated.eq(Mux(rounded[-1], ~0, rounded)),
-        ]
+        m.d.comb += saturated.eq(Mux(rounded[-1], largest, rounded))
         return saturated

@@ -30,12 +30,14 @@ COVERING: tuple[DatapathConfig, ...] = (
     _parse("5/3U/-/7", vector_size=32, scale_product_bits=6, accumulator_bits=17),
     _parse("7/5/-/9", vector_size=8, accumulator_bits=28),
     # The rest of the widths, mixed.
+    _parse("3/3/3/3", vector_size=64, scale_product_bits=4),
+    _parse("5/7/6/9", vector_size=4, scale_product_bits=7, accumulator_bits=27),
     _parse("3/8/4/10", accumulator_bits=36),
     _parse("4/4/4/4", scale_product_bits=4),
     _parse("6/6U/4/4", vector_size=64, scale_product_bits=6, accumulator_bits=26),
     _parse("5/7U/3/5", vector_size=8, scale_product_bits=5, accumulator_bits=20),
     _parse("7/6/8/3", vector_size=4, scale_product_bits=9, accumulator_bits=23),
-    _parse("2/5/9/7", vector_size=16, scale_product_bits=8, accumulator_bits=18),
+    _parse("2/5U/9/7", vector_size=16, scale_product_bits=8, accumulator_bits=18),
     _parse("6/4U/5/8", vector_size=32, scale_product_bits=12, accumulator_bits=40),
     _parse("3/7U/7/2", vector_size=8, scale_product_bits=2, accumulator_bits=22),
 )

@@ -49,7 +49,7 @@ class Bench:
         self._transfers = 0
 
     async def start(self) -> None:
-        """Start the clock and idle every stream."""
+        """Start the clock, and reset."""
         Clock(self._dut.clk, _PERIOD_NS, unit="ns").start()
         await self._reset()
 
@@ -123,14 +123,18 @@ class Bench:
         return tasks
 
     async def _reset(self) -> None:
-        """Idle every stream and hold the synchronous reset for two cycles."""
-        for source in self._sources.values():
-            source.idle()
+        """Hold the synchronous reset for two cycles; then every stream idles.
+
+        A source in mid-stream goes on offering until the last cycle of the reset: that must not
+        get through.
+        """
         for sink in self._sinks.values():
             sink.set_ready(False)
         self._dut.rst.value = 1
         await ClockCycles(self._dut.clk, 2)
         self._dut.rst.value = 0
+        for source in self._sources.values():
+            source.idle()
 
     async def _give_up(self) -> None:
         """Return once nothing has moved for `_PATIENCE` cycles."""

@@ -1,0 +1,182 @@
+"""The regression itself: it must see every defect that open designs are known to have."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from golden.config import DatapathConfig
+from sim.design import Design
+from sim.regress import Regression, Verdict, regress
+
+_ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
+_CARRYING = DatapathConfig.parse("4/4U/6/6", vector_size=4, scale_product_bits=2)
+_NARROW = DatapathConfig.parse("8/8/10/10", vector_size=4, accumulator_bits=16)
+
+# A wrapper of the generated module with the same ports; `{logic}` drives its outputs.
+_WRAPPER = """
+module vector_mac(input clk, input rst, input [{high}:0] i__payload, input i__valid,
+    output i__ready, output [{result_high}:0] o__payload, output o__valid, input o__ready);
+  wire inner_ready, inner_valid;
+  wire [{result_high}:0] inner_payload;
+  wire inner_o_ready;
+  inner inner(.clk(clk), .rst(rst), .i__payload(i__payload), .i__valid(i__valid),
+    .i__ready(inner_ready), .o__payload(inner_payload), .o__valid(inner_valid),
+    .o__ready(inner_o_ready));
+  {logic}
+endmodule
+"""
+
+
+def _verdict(config: DatapathConfig, verilog: str, folder: Path, phase: str | None) -> Verdict:
+    path = folder / "defective.v"
+    path.write_text(verilog)
+    return regress(
+        Regression("vector-mac", config, vectors=1000, seed=0, phase=phase, verilog=path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "pattern", "replacement"),
+    [
+        pytest.param(
+            _NARROW, r"(\$signed\()s1_partial_sum\)", r"\1s1_partial_sum[15:0])",
+            id="product-cut-to-the-accumulator-before-the-sum",
+        ),
+        pytest.param(
+            _ROUNDED, r"(s0_full_scale_product \+ 4'h)8", r"\g<1>0", id="rounding-constant-missing"
+        ),
+        pytest.param(
+            _ROUNDED, r"(s0_full_scale_product \+ 4'h)8", r"\g<1>7", id="rounding-half-down"
+        ),
+        pytest.param(
+            _CARRYING, r"if \(s0_rounded_scale_product\[2\]\)", "if (1'b0)",
+            id="scale-product-wraps-to-zero",
+        ),
+        pytest.param(
+            _ROUNDED, r"(assign s0_product_2 = .*)i__payload\[27:24\]", r"\1i__payload[23:20]",
+            id="lane-slip",
+        ),
+        pytest.param(
+            _ROUNDED, r"(assign s0_product_3 = .*)\{ 1'h0, (.*?) \}", r"\1\2",
+            id="unsigned-lane-taken-as-signed",
+        ),
+        pytest.param(
+            _NARROW, r"(assign \S+ += o__payload\[16\] & )\S+", r"\g<1>1'b0", id="not-sticky"
+        ),
+        pytest.param(_NARROW, r"16'h7fff", "16'h7ffe", id="saturates-one-too-low"),
+        pytest.param(_NARROW, r"16'h8000", "16'h8001", id="saturates-one-too-high"),
+        pytest.param(
+            _ROUNDED, r"if \(rst\) s1_valid <= 1'h0;\s+else ", "", id="pipeline-survives-reset"
+        ),
+        pytest.param(
+            _ROUNDED, r"if \(rst\) o__valid <= 1'h0;\s+else ", "", id="result-survives-reset"
+        ),
+        pytest.param(
+            _ROUNDED, r"assign s1_ready = .*", "assign s1_ready = 1'b1;", id="ignores-back-pressure"
+        ),
+        pytest.param(
+            _ROUNDED, r"(s1_first <= )i__payload\[\d+\]", r"\g<1>1'b1", id="never-accumulates"
+        ),
+    ],
+)  # fmt: skip
+def test_sees_a_defect(
+    config: DatapathConfig, pattern: str, replacement: str, tmp_path: Path
+) -> None:
+    good = Design.of("vector-mac", config).verilog
+    bad, count = re.subn(pattern, replacement, good)
+    assert count == 1, f"{count} matches of {pattern} in\n{good}"
+    assert _verdict(config, bad, tmp_path, None).failure is not None
+
+
+@pytest.mark.parametrize(
+    "logic",
+    [
+        pytest.param(
+            "assign {i__ready, o__payload} = {inner_ready, inner_payload};"
+            "assign o__valid = inner_valid & o__ready; assign inner_o_ready = o__ready;",
+            id="valid-waits-for-ready",
+        ),
+        pytest.param(
+            "assign {i__ready, o__payload, o__valid} = {inner_ready, inner_payload, inner_valid};"
+            "reg [4:0] n = 0; always @(posedge clk) n <= n + o__valid;"
+            "assign inner_o_ready = o__ready | &n;",
+            id="drops-a-stalled-result",
+        ),
+        pytest.param(
+            "assign {i__ready, o__payload, o__valid} = {inner_ready, inner_payload, inner_valid};"
+            "reg [4:0] n = 0; always @(posedge clk) n <= n + (o__valid & o__ready);"
+            "assign inner_o_ready = o__ready & ~&n;",
+            id="gives-a-result-twice",
+        ),
+        pytest.param(
+            "assign {i__ready, o__payload, o__valid} = {inner_ready & !wait_, inner_payload, "
+            "inner_valid}; reg wait_ = 0; always @(posedge clk) wait_ <= i__valid & i__ready;"
+            "assign inner_o_ready = o__ready;",
+            id="half-the-throughput",
+        ),
+    ],
+)
+def test_sees_a_breach_of_the_stream_contract(logic: str, tmp_path: Path) -> None:
+    design = Design.of("vector-mac", _ROUNDED, name="inner")
+    wrapper = _WRAPPER.format(
+        high=design.codec("i").width - 1, result_high=design.codec("o").width - 1, logic=logic
+    )
+    verilog = design.verilog + wrapper
+    if "wait_" in logic:
+        # The inner module would take what the wrapper refuses.
+        verilog = verilog.replace(".i__valid(i__valid)", ".i__valid(i__valid & !wait_)")
+        verilog = verilog.replace("wire inner_ready,", "reg wait_ = 0; wire inner_ready,")
+        verilog = verilog.replace("reg wait_ = 0; always", "always")
+    assert _verdict(_ROUNDED, verilog, tmp_path, None).failure is not None
+
+
+def test_failure_prints_the_transaction_the_seed_and_the_replay(tmp_path: Path) -> None:
+    good = Design.of("vector-mac", _ROUNDED).verilog
+    bad = good.replace("s0_full_scale_product + 4'h8", "s0_full_scale_product + 4'h0")
+    failure = _verdict(_ROUNDED, bad, tmp_path, "scale-products").failure
+    assert failure is not None
+    assert re.search(r"phase scale-products, result \d+ of stream o:", failure)
+    assert re.search(r"got  accumulator=-?\d+ saturated=0\n", failure)
+    assert re.search(r"want accumulator=-?\d+ saturated=0\n", failure)
+    assert re.search(r"weights=\[.*\] activations=\[.*\] weight_scale=\d+", failure)
+    assert re.search(r"golden: dot=-?1 scale_product=\d+ partial_sum=", failure)
+    assert "seed 0; to replay with waves:" in failure
+    command = shlex.split(failure.splitlines()[-1])
+    assert command[:3] == ["scalewright", "regress", "4/4U/4/6"]
+    assert {"--waves", "--seed", "--phase", "scale-products", "--verilog"} <= set(command)
+
+
+def test_hang_is_reported_as_missing_results(tmp_path: Path) -> None:
+    good = Design.of("vector-mac", _ROUNDED).verilog
+    bad, count = re.subn(r"assign i__ready = .*", "assign i__ready = 1'b0;", good)
+    assert count == 1
+    failure = _verdict(_ROUNDED, bad, tmp_path, "random").failure
+    assert failure is not None
+    assert "got  nothing" in failure
+
+
+def test_waves_are_recorded(tmp_path: Path) -> None:
+    verdict = regress(
+        Regression("vector-mac", _ROUNDED, vectors=60, seed=0, phase="random", waves=True)
+    )
+    assert verdict.failure is None
+    assert verdict.waves is not None
+    text = verdict.waves.read_text()
+    assert "$enddefinitions" in text
+    assert "s1_partial_sum" in text
+
+
+def test_same_seed_plays_the_same() -> None:
+    runs = [
+        regress(Regression("vector-mac", _ROUNDED, vectors=600, seed=seed)).as_dict()
+        for seed in (3, 3, 4)
+    ]
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_rejects_an_unknown_phase() -> None:
+    with pytest.raises(ValueError, match=r"^phase must be one of single, .*, not noon$"):
+        regress(Regression("vector-mac", _ROUNDED, vectors=10, seed=0, phase="noon"))
