@@ -105,24 +105,24 @@ def trace_stream(
     *,
     weights: npt.ArrayLike,
     activations: npt.ArrayLike,
-    weight_scale: npt.ArrayLike | None,
-    activation_scale: npt.ArrayLike | None,
     first: npt.ArrayLike,
     last: npt.ArrayLike,
     config: DatapathConfig,
+    weight_scale: npt.ArrayLike | None = None,
+    activation_scale: npt.ArrayLike | None = None,
 ) -> tuple[MacResult, StreamTrace]:
     """Run a stream of T vector pairs, in arrival order, as the hardware sees them.
 
     Args:
         weights: (T, V) integer elements.
         activations: (T, V) integer elements.
-        weight_scale: (T,) integers; None where the notation has no scale.
-        activation_scale: (T,) integers; None where the notation has no scale.
         first: (T,) flags: the accumulator starts from 0 with this vector. It also does so before
             the first vector of all; a `first` before any `last` drops what was gathered.
         last: (T,) flags: the accumulator is a result after this vector. Without a `first` to
             follow, accumulation goes on.
         config: The datapath.
+        weight_scale: (T,) integers; None where the notation has no scale.
+        activation_scale: (T,) integers; None where the notation has no scale.
 
     Returns:
         The results, (R,) for R flags `last`, and everything on the way to them.

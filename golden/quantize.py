@@ -42,7 +42,7 @@ class Scaling(enum.Enum):
 
     NEAREST = "nearest"  #: s_q = max(rne(s / gamma), 1); elements against the rounded scale
     CEIL = "ceil"  #: s_q = ceil(s / gamma): no element clips; elements against the rounded scale
-    PAPER = "paper"  #: Eq. 7 to the letter: s_q = rne(s / gamma), may be 0; x_q = clip(rne(x / s))
+    PAPER = "paper"  #: Eq. 7 to the letter: s_q = rne(s / gamma), may be 0; x_q against s
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,7 +50,7 @@ class Quantized:
     """A quantized tensor.
 
     Attributes:
-        elements: (..., J, V), int8 or (unsigned formats) uint8. J = ceil(K / V) vectors; what
+        elements: (..., J, V) int8, or uint8 where the format is unsigned. J = ceil(K / V) vectors; what
             pads the last one is zero.
         scales: (..., J) uint16, or None without per-vector scales.
         gamma: Coarse scales, float32: one, or one for each index of the coarse axis.
@@ -63,7 +63,7 @@ class Quantized:
             -2^(N-1), outside the narrow grid, are legal.
     """
 
-    elements: npt.NDArray[np.int8] | npt.NDArray[np.uint8]
+    elements: npt.NDArray[Any]
     scales: npt.NDArray[np.uint16] | None
     gamma: Floats
     format: OperandFormat
@@ -92,6 +92,8 @@ class Quantized:
                     f"scales must be {self.elements.shape[:-1]}, not {self.scales.shape}"
                 )
             _require_within("scales", self.scales, 0, self.format.scale_max)
+        if self.gamma.dtype != np.float32:
+            raise TypeError(f"gamma must be float32, not {self.gamma.dtype}")
         padded = self.elements.shape[-2] * self.vector_size
         if self.length == -1:
             object.__setattr__(self, "length", padded)
@@ -265,17 +267,15 @@ def _round_scale(ratio: Floats, scaling: Scaling, scale_max: int) -> Floats:
     return np.clip(rounded, np.float32(smallest), np.float32(scale_max), out=rounded)
 
 
-def _divide(
-    vectors: Floats, divisor: Floats, fmt: OperandFormat
-) -> npt.NDArray[np.int8] | npt.NDArray[np.uint8]:
-    elements: Any = np.empty(vectors.shape, np.int8 if fmt.signed else np.uint8)
+def _divide(vectors: Floats, divisor: Floats, fmt: OperandFormat) -> npt.NDArray[Any]:
+    elements = np.empty(vectors.shape, np.int8 if fmt.signed else np.uint8)
     for block in _blocks(vectors):
         quotient = np.repeat(divisor[block], vectors.shape[1]).reshape(-1, vectors.shape[1])
         np.divide(vectors[block], quotient, out=quotient)
         np.rint(quotient, out=quotient)
         np.clip(quotient, np.float32(fmt.qmin), np.float32(fmt.qmax), out=quotient)
         elements[block] = quotient
-    return elements  # type: ignore[no-any-return]  # one of two dtypes, by the format
+    return elements
 
 
 def _require_within(name: str, values: npt.NDArray[Any], smallest: int, largest: int) -> None:

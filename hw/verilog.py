@@ -69,8 +69,8 @@ def describe(component, *, name):
         },
     ]
     for path, member in component.signature.members.items():
-        if not isinstance(member.signature, stream.Signature):
-            raise TypeError(f"port {path} must be a stream, not {member.signature!r}")
+        if not (member.is_signature and isinstance(member.signature, stream.Signature)):
+            raise TypeError(f"port {path} must be a stream, not {member!r}")
         inward = member.flow == In
         layout = member.signature.members["payload"].shape
         for part, width, forward in (

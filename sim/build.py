@@ -6,6 +6,7 @@ the options, the tools), so what is in the cache is never stale and needs no loo
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -32,6 +33,10 @@ _TIMESCALE = ("1ns", "1ps")
 
 # Verilator's run-time library: 10 s to compile, the same for every design.
 _RUNTIME_OBJECTS = "verilated*.o"
+
+
+# Verilator's and the compiler's.
+_COMPLAINT = re.compile(r"^%(Error|Warning)|error:|Error \d+$|not found$")
 
 
 class BuildError(Exception):
@@ -110,8 +115,9 @@ def _compile(design: Design, waves: bool, toolchain: Toolchain, folder: Path) ->
     except RuntimeError:
         kept = BUILD_FOLDER / f"{design.module}-failed.log"
         shutil.copy(log, kept)
-        first_line = log.read_text().partition("\n")[0]
-        raise BuildError(f"{design.module} does not build, see {kept}: {first_line}") from None
+        complaints = [line for line in log.read_text().splitlines() if _COMPLAINT.search(line)]
+        reason = complaints[0] if complaints else "no reason given"
+        raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
     if not runtime.exists():
         _keep(folder, runtime, [path.name for path in folder.glob(_RUNTIME_OBJECTS)])
 

@@ -41,15 +41,7 @@ class Case:
 
 def golden(stream: Stream, config: DatapathConfig) -> tuple[MacResult, StreamTrace]:
     """What the golden model says of a stream."""
-    return trace_stream(
-        weights=stream["weights"],
-        activations=stream["activations"],
-        weight_scale=stream.get("weight_scale"),
-        activation_scale=stream.get("activation_scale"),
-        first=stream["first"],
-        last=stream["last"],
-        config=config,
-    )
+    return trace_stream(**stream, config=config)
 
 
 def pack_results(codec: Codec, result: MacResult) -> Words:

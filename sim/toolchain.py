@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -35,7 +36,9 @@ class Toolchain:
 
     def environment(self, base: dict[str, str]) -> dict[str, str]:
         """The environment `base` with these tools in it."""
-        environment = {**base, "PATH": f"{self.verilator}:{base.get('PATH', '')}"}
+        # Verilator's makefiles call `python`, which a virtual environment has and Debian has not.
+        path = f"{self.verilator}:{Path(sys.executable).parent}:{base.get('PATH', '')}"
+        environment = {**base, "PATH": path}
         if self.verilator_root is not None:
             environment["VERILATOR_ROOT"] = str(self.verilator_root)
         return environment
@@ -51,6 +54,9 @@ def find_toolchain() -> Toolchain:
     for command, package in (("g++", "g++"), ("make", "make"), ("perl", "perl")):
         if shutil.which(command) is None:
             raise ToolError(f"{command} is missing: install it, e.g. `apt-get install {package}`")
+    here = str(Path(sys.executable).parent)
+    if shutil.which("python") is None and shutil.which("python", path=here) is None:
+        raise ToolError("python is missing (python3 is not enough): use a virtual environment")
     if find_libpython.find_libpython() is None:
         raise ToolError(
             "cocotb needs a shared libpython: install it, e.g. `apt-get install libpython3-dev`, "

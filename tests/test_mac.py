@@ -43,9 +43,7 @@ def _oracle_stream(
 def _golden_stream(
     stream: dict[str, npt.NDArray[Any]], config: DatapathConfig
 ) -> list[tuple[int, bool]]:
-    result, _ = trace_stream(
-        **{"weight_scale": None, "activation_scale": None, **stream}, config=config
-    )
+    result, _ = trace_stream(**stream, config=config)
     return list(zip(result.accumulators.tolist(), result.saturated.tolist(), strict=True))
 
 
@@ -127,7 +125,7 @@ def test_stream_equals_the_oracle(config: DatapathConfig, seed: int) -> None:
     ],
 )
 def test_corners_equal_the_oracle(notation: str, options: dict[str, int]) -> None:
-    config = DatapathConfig.parse(notation, **options)  # type: ignore[arg-type]  # widths only
+    config = DatapathConfig.parse(notation, **options)
     stream = stimulus.corners(config, np.random.default_rng(0))
     results = _golden_stream(stream, config)
     assert results == _oracle_stream(stream, config)
@@ -179,8 +177,6 @@ def test_saturation_sticks_after_the_sum_returns_into_range() -> None:
     result, trace = trace_stream(
         weights=np.full((4, 4), 127) * sign[:, None],
         activations=np.full((4, 4), 127),
-        weight_scale=None,
-        activation_scale=None,
         first=[True, False, False, True],
         last=[False, True, True, True],
         config=config,
@@ -197,7 +193,7 @@ def test_order_of_saturating_vectors_matters() -> None:
 
     def product(weights: npt.NDArray[np.int8]) -> int:
         operands = [
-            Quantized(elements=e, scales=None, gamma=np.ones(()), format=config.weights)
+            Quantized(elements=e, scales=None, gamma=np.ones((), np.float32), format=config.weights)
             for e in (weights, np.abs(one))
         ]
         return int(matmul(operands[0], operands[1], config).accumulators[0, 0])
@@ -254,7 +250,7 @@ def test_float_products_are_exact_at_their_limits(
             operands[name] = Quantized(
                 elements=elements,
                 scales=None if fmt.scale_bits is None else scales,
-                gamma=np.ones(()),
+                gamma=np.ones((), np.float32),
                 format=fmt,
             )
         _check_matmul(operands["weights"], operands["activations"], config)
@@ -266,8 +262,6 @@ def test_empty_stream_has_no_results() -> None:
     result, _ = trace_stream(
         weights=none,
         activations=none,
-        weight_scale=None,
-        activation_scale=None,
         first=[],
         last=[],
         config=config,
@@ -295,7 +289,7 @@ def test_rejects_operands_that_do_not_fit(change: dict[str, Any], message: str) 
     fitting: dict[str, Any] = {
         "elements": np.zeros((2, 2, 16), np.int8),
         "scales": None,
-        "gamma": np.ones(()),
+        "gamma": np.ones((), np.float32),
         "format": config.weights,
     }
     with pytest.raises(ValueError, match=message):
@@ -308,8 +302,6 @@ def test_rejects_a_stream_of_the_wrong_shape() -> None:
         trace_stream(
             weights=np.zeros((2, 4)),
             activations=np.zeros((2, 8)),
-            weight_scale=None,
-            activation_scale=None,
             first=[1, 0],
             last=[0, 1],
             config=config,

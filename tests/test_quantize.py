@@ -389,6 +389,7 @@ def test_rejects_parameters_out_of_range(options: dict[str, Any], message: str) 
         ({"scales": np.ones((1, 2), np.uint8)}, TypeError, r"^scales must be uint16"),
         ({"scales": np.ones((1, 3), np.uint16)}, ValueError, r"^scales must be \(1, 2\)"),
         ({"scales": np.full((1, 2), 16, np.uint16)}, ValueError, r"from 0 to 15, not 16$"),
+        ({"gamma": np.ones(())}, TypeError, r"^gamma must be float32, not float64$"),
         ({"length": 9}, ValueError, r"^length must be from 5 to 8, not 9$"),
         ({"length": 4}, ValueError, r"^length must be from 5 to 8, not 4$"),
     ],

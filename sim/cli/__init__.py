@@ -36,7 +36,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="scalewright")
 def cli() -> None:
-    r"""Generate verified hardware for per-vector-scaled, quantized neural networks.
+    """Generate verified hardware for per-vector-scaled, quantized neural networks.
 
     \b
     Example:

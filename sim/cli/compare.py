@@ -53,7 +53,7 @@ def compare(
     out: Path | None,
     json_file: Path | None,
 ) -> int:
-    r"""Quantize two tensors, multiply them in the RTL, compare every accumulator with golden.
+    """Quantize two tensors, multiply them in the RTL, compare every accumulator with golden.
 
     WEIGHTS (M, K) and ACTIVATIONS (N, K) are .npy, .npz or .safetensors files; FILE:NAME picks
     one tensor of several. Weights have one coarse scale for each row, activations one in all. Exit

@@ -23,7 +23,7 @@ from sim.tensor_file import require_writable
 )
 @json_option
 def demo(images: int | None, json_file: Path | None) -> int:
-    r"""Classify handwritten digits with the simulated RTL, and compare every accumulator.
+    """Classify handwritten digits with the simulated RTL, and compare every accumulator.
 
     A trained network of 17,024 weights runs in five configurations: each layer's every
     multiply-accumulate goes through the generated Verilog. Exit status 1 if any accumulator

@@ -41,7 +41,7 @@ def generate(
     output: Path,
     json_file: Path | None,
 ) -> None:
-    r"""Write the Verilog of a block, and a JSON file that says how to drive it.
+    """Write the Verilog of a block, and a JSON file that says how to drive it.
 
     NOTATION is W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, or a preset: chip-5nm, vs-quant-resnet50,
     vs-quant-bert, int8.

@@ -56,7 +56,7 @@ def regress(
     verilog: Path | None,
     json_file: Path | None,
 ) -> int:
-    r"""Compare the RTL with the golden model, bit for bit.
+    """Compare the RTL with the golden model, bit for bit.
 
     Without a NOTATION, configurations are played that cover every width, signedness, absent
     scale, scale product and vector size. Exit status 1 if any result differs.

