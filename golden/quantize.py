@@ -38,7 +38,7 @@ _BLOCK_ELEMENTS = 1 << 17
 
 
 class Scaling(enum.Enum):
-    """How the ratio s / gamma becomes the integer scale s_q, and which scale the elements see."""
+    """How s / gamma becomes the integer scale s_q, and which scale the elements are divided by."""
 
     NEAREST = "nearest"  #: s_q = max(rne(s / gamma), 1); elements against the rounded scale
     CEIL = "ceil"  #: s_q = ceil(s / gamma): no element clips; elements against the rounded scale
@@ -50,8 +50,8 @@ class Quantized:
     """A quantized tensor.
 
     Attributes:
-        elements: (..., J, V) int8, or uint8 where the format is unsigned. J = ceil(K / V) vectors; what
-            pads the last one is zero.
+        elements: (..., J, V) int8, or uint8 where the format is unsigned; J = ceil(K / V) vectors,
+            the last one padded with zeros.
         scales: (..., J) uint16, or None without per-vector scales.
         gamma: Coarse scales, float32: one, or one for each index of the coarse axis.
         format: Format of the elements and scales.

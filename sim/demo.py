@@ -17,10 +17,12 @@ from sim.design import Design
 from sim.digits.network import Digits, Floats
 
 # Activations after ReLU, and pixels, are never negative.
+PLAIN_4_BIT = DatapathConfig.parse("4/4U/-/-")
+SCALED_4_BIT = DatapathConfig.parse("4/4U/4/6")
 CONFIGURATIONS = (
     DatapathConfig.parse("8/8U/-/-"),
-    DatapathConfig.parse("4/4U/-/-"),
-    DatapathConfig.parse("4/4U/4/6"),
+    PLAIN_4_BIT,
+    SCALED_4_BIT,
     DatapathConfig.parse("4/4U/4/6", scale_product_bits=6),
     DatapathConfig.parse("3/3U/4/6"),
 )

