@@ -77,10 +77,14 @@ def simulate(
         reported = 0
         with ThreadPoolExecutor(1) as executor:
             running = executor.submit(_run, built, folder, test_module, waves is not None)
-            while wait([running], _INTERVAL).not_done:
+            while True:
+                ended = wait([running], _INTERVAL).done
+                total = int(sent[0])
                 if progress is not None:
-                    progress(int(sent[0]) - reported)
-                    reported = int(sent[0])
+                    progress(total - reported)
+                reported = total
+                if ended:
+                    break
             running.result()
         outcomes = []
         for number in range(len(phases)):
