@@ -1,0 +1,122 @@
+"""The OCTAV recursion in integers: the clipping threshold that minimises a model of the error.
+
+For samples x and a threshold s (Sakr et al., ICML 2022, Section 3), clipping and rounding noise are
+modelled as
+
+    J(s) = (s^2 / K) #{0 < |x| <= s}  +  sum of (|x| - s)^2 over |x| > s
+
+and Newton's method on J, its fractions cleared, is the exact rational step
+
+    s' = K S / (n_in + K n_out),  S = sum of |x| over |x| > s, n_out = #{|x| > s},
+                                  n_in = #{0 < |x| <= s}
+
+from s = 0, so that the first s' is the mean of the nonzero |x|. Here x is integer and s has F
+fraction bits; each step is rounded half up. Zeros count nowhere.
+"""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import OperandFormat
+
+
+class Grid(enum.Enum):
+    """The grid whose rounding noise the model assumes, and so K, twelve over the squared step."""
+
+    NARROW = "narrow"  #: step s / qmax, this datapath's: K = 12 qmax^2
+    PAPER = "paper"  #: step s / 2^(N-1) signed, s / 2^N unsigned: K = 3 * 4^N, 12 * 4^N
+
+
+class End(enum.IntEnum):
+    """Why the recursion ended. The numbers are those of the hardware; 0 is for «not yet»."""
+
+    RUNNING = 0
+    FIXED = 1  #: s' = s
+    CYCLE = 2  #: s' is the value before s; the larger of the two is the result
+    LIMIT = 3  #: the last iteration that is allowed; its s' is the result
+
+
+@dataclass(frozen=True)
+class OctavResult:
+    """What the recursion gives.
+
+    Attributes:
+        threshold: The threshold in units of 2^-F.
+        iterations: Passes over the samples; the one that confirms the result counts.
+        end: Why it ended.
+        steps: s' of every pass, in units of 2^-F.
+    """
+
+    threshold: int
+    iterations: int
+    end: End
+    steps: tuple[int, ...]
+
+
+def step_constant(fmt: OperandFormat, grid: Grid = Grid.NARROW) -> int:
+    """K for a format: an integer of at most 20 bits."""
+    if grid is Grid.NARROW:
+        return 12 * fmt.qmax**2
+    return (3 if fmt.signed else 12) * 4**fmt.element_bits
+
+
+def octav(
+    samples: npt.ArrayLike, constant: int, *, fraction_bits: int, max_iterations: int = 10
+) -> OctavResult:
+    """Run the recursion on one tensor.
+
+    Args:
+        samples: Integers of any shape and width; the magnitude of the most negative is exact.
+        constant: K, at least 1; see `step_constant`.
+        fraction_bits: F.
+        max_iterations: Limit of the passes, at least 1.
+
+    Raises:
+        TypeError: Samples that are not integers.
+        ValueError: No samples, or a parameter out of range.
+    """
+    if constant < 1 or fraction_bits < 0 or max_iterations < 1:
+        raise ValueError(
+            "constant and max_iterations must be at least 1 and fraction_bits at least 0, "
+            f"not {constant}, {max_iterations} and {fraction_bits}"
+        )
+    tail, tail_sums = _sorted_tail(samples)
+    count = len(tail)
+    before, threshold = -1, 0
+    steps: list[int] = []
+    while True:
+        # For integers |x| * 2^F > s_raw just where |x| > floor(s_raw / 2^F).
+        outside = count - int(np.searchsorted(tail, threshold >> fraction_bits, side="right"))
+        divisor = count - outside + constant * outside
+        dividend = constant * int(tail_sums[outside]) << fraction_bits
+        step = (2 * dividend + divisor) // (2 * divisor) if divisor else 0
+        steps.append(step)
+        if step == threshold:
+            return OctavResult(step, len(steps), End.FIXED, tuple(steps))
+        if step == before:
+            return OctavResult(max(step, threshold), len(steps), End.CYCLE, tuple(steps))
+        if len(steps) == max_iterations:
+            return OctavResult(step, len(steps), End.LIMIT, tuple(steps))
+        before, threshold = threshold, step
+
+
+def _sorted_tail(samples: npt.ArrayLike) -> tuple[npt.NDArray[np.generic], list[int]]:
+    """Nonzero magnitudes in ascending order, and the sums of the n largest for n = 0, 1, ..."""
+    values = np.asarray(samples)
+    if values.size == 0:
+        raise ValueError("samples must not be empty")
+    if values.dtype.kind not in "iu" and not all(isinstance(x, int) for x in values.flat):
+        raise TypeError(f"samples must be integers, not {values.dtype}")
+    if values.dtype.kind == "O" or values.dtype.itemsize == 8:
+        magnitudes = [abs(int(x)) for x in values.flat]
+        if max(magnitudes) * len(magnitudes) >= 1 << 63:
+            ascending = np.array(sorted(x for x in magnitudes if x), object)
+            return ascending, [0, *np.cumsum(ascending[::-1]).tolist()]
+        values = np.array(magnitudes, np.int64)
+    # 32 bits and less: wide enough for the magnitude of the most negative, and for every sum.
+    wide = np.abs(values.astype(np.int64)).ravel()
+    ascending = np.sort(wide[wide > 0])
+    return ascending, [0, *np.cumsum(ascending[::-1]).tolist()]
