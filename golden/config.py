@@ -13,6 +13,13 @@ SCALE_BITS = range(2, 11)
 VECTOR_SIZES = (4, 8, 16, 32, 64)
 ACCUMULATOR_BITS = range(16, 49)
 
+SAMPLE_BITS = range(2, 25)
+SAMPLE_LANES = (1, 2, 4, 8, 16, 32, 64)
+FRACTION_BITS = range(17)
+OCTAV_ITERATIONS = range(1, 64)
+# Bits of OCTAV's K, at most 12 * 4^8 = 786,432.
+CONSTANT_BITS = 20
+
 _NOTATION = re.compile(r"(\d+)/(\d+)(U?)/(\d+|-)/(\d+|-)", re.ASCII)
 
 
@@ -203,6 +210,14 @@ class DatapathConfig:
         return f"{weight_elements}/{activation_elements}/{weight_scale}/{activation_scale}"
 
     @property
+    def summary(self) -> str:
+        """The whole configuration in words."""
+        return (
+            f"{self} (W/A/ws/as), vectors of {self.vector_size}, scale product of "
+            f"{self.rounded_scale_product_bits} bits, accumulator of {self.accumulator_bits} bits"
+        )
+
+    @property
     def slug(self) -> str:
         """The whole configuration as one word, for file names: `4_4U_4_6_v16_p6_c24`."""
         product = "" if self.scale_product_bits is None else f"_p{self.scale_product_bits}"
@@ -270,6 +285,99 @@ class DatapathConfig:
     def accumulator_max(self) -> int:
         """Largest accumulator value, 2^(C-1) - 1: where it saturates above."""
         return (1 << (self.accumulator_bits - 1)) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctavConfig:
+    """An OCTAV iteration unit.
+
+    Attributes:
+        sample_bits: Width of a signed sample in bits, 2 to 24.
+        lanes: Samples taken per cycle: a power of two from 1 to 64.
+        depth: Samples of the largest tensor, a multiple of `lanes` up to 2^24.
+        fraction_bits: Fraction bits of the threshold, 0 to 16.
+        max_iterations: Limit of the passes, 1 to 63.
+        resident: Keep the samples in a memory of `depth` samples and iterate alone; or else make
+            one pass for each time that the tensor is streamed.
+    """
+
+    sample_bits: int = 12
+    lanes: int = 8
+    depth: int = 4096
+    fraction_bits: int = 4
+    max_iterations: int = 10
+    resident: bool = True
+
+    def __post_init__(self) -> None:
+        _require_in_range("sample_bits", self.sample_bits, SAMPLE_BITS)
+        _require_in_range("fraction_bits", self.fraction_bits, FRACTION_BITS)
+        _require_in_range("max_iterations", self.max_iterations, OCTAV_ITERATIONS)
+        if self.lanes not in SAMPLE_LANES:
+            raise ValueError(f"lanes must be a power of two from 1 to 64, not {self.lanes}")
+        _require_in_range("depth", self.depth, range(1, (1 << 24) + 1))
+        if self.depth % self.lanes:
+            raise ValueError(f"depth must be a multiple of {self.lanes} lanes, not {self.depth}")
+        if not isinstance(self.resident, bool):
+            raise TypeError(f"resident must be True or False, not {self.resident!r}")
+
+    def __str__(self) -> str:
+        mode = "resident" if self.resident else "streaming"
+        return f"octav {self.sample_bits}.{self.fraction_bits} {mode}"
+
+    @property
+    def summary(self) -> str:
+        """The whole configuration in words."""
+        return (
+            f"{'resident' if self.resident else 'streaming'}, {self.lanes} lanes of "
+            f"{self.sample_bits}-bit samples, at most {self.depth} samples, threshold with "
+            f"{self.fraction_bits} fraction bits, at most {self.max_iterations} iterations"
+        )
+
+    @property
+    def slug(self) -> str:
+        """The whole configuration as one word, for file names."""
+        mode = "resident" if self.resident else "streaming"
+        return (
+            f"octav_{mode}_s{self.sample_bits}_l{self.lanes}_d{self.depth}_f{self.fraction_bits}"
+            f"_i{self.max_iterations}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration and its derived widths (bits), ready for JSON."""
+        return {
+            **asdict(self),
+            "widths": {
+                "threshold": self.threshold_bits,
+                "sum": self.sum_bits,
+                "count": self.count_bits,
+                "constant": CONSTANT_BITS,
+            },
+        }
+
+    @property
+    def rows(self) -> int:
+        """Cycles that the largest tensor takes at `lanes` samples each."""
+        return self.depth // self.lanes
+
+    @property
+    def threshold_bits(self) -> int:
+        """Width of the threshold: that of the largest magnitude, 2^(sample_bits-1), and F bits."""
+        return self.sample_bits + self.fraction_bits
+
+    @property
+    def count_bits(self) -> int:
+        """Width of a number of samples, 0 to `depth`."""
+        return self.depth.bit_length()
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of a sum of `depth` magnitudes."""
+        return (self.depth << (self.sample_bits - 1)).bit_length()
+
+    @property
+    def iteration_bits(self) -> int:
+        """Width of a number of passes."""
+        return self.max_iterations.bit_length()
 
 
 PRESETS: dict[str, DatapathConfig] = {

@@ -77,11 +77,10 @@ class VectorMac(wiring.Component):
     ----------
     config : DatapathConfig
     latency : clock cycles from `last` in to the result out
-    throughput : vector pairs per clock cycle
+    timing : latency and throughput in words, for the description
     """
 
     latency = 2
-    throughput = 1
 
     def __init__(self, config: DatapathConfig):
         if not isinstance(config, DatapathConfig):
@@ -93,6 +92,13 @@ class VectorMac(wiring.Component):
                 "o": Out(stream.Signature(VectorSum(config))),
             }
         )
+
+    @property
+    def timing(self):
+        return {
+            "latency": f"{self.latency} cycles from the transfer of `last` to the result",
+            "throughput": "1 vector pair per cycle",
+        }
 
     def elaborate(self, platform):
         config = self.config

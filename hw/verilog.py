@@ -96,8 +96,7 @@ def describe(component, *, name):
         "module": name,
         "component": type(component).__name__,
         "configuration": component.config.as_dict(),
-        "latency": component.latency,
-        "throughput": component.throughput,
+        "timing": component.timing,
         "ports": ports,
         "streams": streams,
         "tools": tool_versions(),
@@ -130,13 +129,11 @@ def _fields(layout):
 
 
 def _header(component, name):
-    config = component.config
     lines = [
         f"{name}: {type(component).__name__} of Scalewright",
-        f"configuration {config} (W/A/ws/as), vectors of {config.vector_size}, scale product of "
-        f"{config.rounded_scale_product_bits} bits, accumulator of {config.accumulator_bits} bits",
-        f"latency {component.latency} cycles, one vector pair per cycle",
+        f"configuration: {component.config.summary}",
     ]
+    lines += [f"{name}: {value}" for name, value in component.timing.items()]
     for port, described in describe(component, name=name)["streams"].items():
         lines.append(f"{port}__payload:")
         for field in described["fields"]:

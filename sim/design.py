@@ -1,16 +1,37 @@
 """Designs that can be simulated: Verilog with the description of its ports."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
-from golden.config import DatapathConfig
+from golden.config import DatapathConfig, OctavConfig
+from hw.octav import OctavUnit
 from hw.vector_mac import VectorMac
 from hw.verilog import describe, generate
 from sim.codec import Codec
 
+Config: TypeAlias = DatapathConfig | OctavConfig
+
 # Blocks by the name that they have on the command line.
-BLOCKS: dict[str, Callable[[DatapathConfig], Any]] = {"vector-mac": VectorMac}
+BLOCKS: dict[str, Callable[[Any], Any]] = {"vector-mac": VectorMac, "octav": OctavUnit}
+
+
+def command_words(config: Config) -> list[str]:
+    """What says a configuration on the command line."""
+    if isinstance(config, DatapathConfig):
+        words = [str(config), "--vector-size", str(config.vector_size)]
+        if config.scale_product_bits is not None:
+            words += ["--scale-product-bits", str(config.scale_product_bits)]
+        return [*words, "--accumulator-bits", str(config.accumulator_bits)]
+    words = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        option = f"--{field.name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else "--streaming")
+        else:
+            words += [option, str(value)]
+    return words
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,7 @@ class Design:
     description: dict[str, Any]
 
     @classmethod
-    def of(cls, block: str, config: DatapathConfig, *, name: str | None = None) -> "Design":
+    def of(cls, block: str, config: Config, *, name: str | None = None) -> "Design":
         """Generate a block; its module is called `name`, or like the block.
 
         Raises:
@@ -42,11 +63,6 @@ class Design:
     def module(self) -> str:
         """Name of the top-level module."""
         return str(self.description["module"])
-
-    @property
-    def latency(self) -> int:
-        """Clock cycles from the last input of a result to the result."""
-        return int(self.description["latency"])
 
     def ports(self, direction: str) -> tuple[str, ...]:
         """Names of the streams of a direction, `input` or `output`."""

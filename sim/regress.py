@@ -1,17 +1,24 @@
 """Regressions: a block in one configuration against golden, with every kind of stimulus."""
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from golden.config import DatapathConfig
-from sim import tb_vector_mac
+from sim import tb_octav, tb_vector_mac
 from sim.build import BUILD_FOLDER, build
-from sim.design import Design
+from sim.case import Case
+from sim.codec import Codec, as_words
+from sim.design import Config, Design, command_words
+from sim.plan import Outcome
 from sim.simulation import simulate
-from sim.tb_vector_mac import Case
+
+# What each block is tested with.
+TESTBENCHES: dict[str, Callable[[Design, Any, int, int], list[Case]]] = {
+    "vector-mac": tb_vector_mac.cases,
+    "octav": tb_octav.cases,
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Regression:
     Attributes:
         block: Name of the block.
         config: Its configuration.
-        vectors: Random vector pairs, beside the exhaustive ones and the corners.
+        transactions: Random transactions (vector pairs, tensors), beside the fixed ones.
         seed: Seed of everything random.
         phase: Name of the only phase to play; None for all.
         waves: Whether to record waves.
@@ -29,8 +36,8 @@ class Regression:
     """
 
     block: str
-    config: DatapathConfig
-    vectors: int
+    config: Config
+    transactions: int
     seed: int
     phase: str | None = None
     waves: bool = False
@@ -39,12 +46,8 @@ class Regression:
     @property
     def replay(self) -> str:
         """The command that runs this again."""
-        words = ["scalewright", "regress", str(self.config), "--block", self.block]
-        words += ["--vector-size", str(self.config.vector_size)]
-        if self.config.scale_product_bits is not None:
-            words += ["--scale-product-bits", str(self.config.scale_product_bits)]
-        words += ["--accumulator-bits", str(self.config.accumulator_bits)]
-        words += ["--vectors", str(self.vectors), "--seed", str(self.seed)]
+        words = ["scalewright", "regress", *command_words(self.config), "--block", self.block]
+        words += ["--transactions", str(self.transactions), "--seed", str(self.seed)]
         if self.phase is not None:
             words += ["--phase", self.phase]
         if self.verilog is not None:
@@ -61,7 +64,7 @@ class Verdict:
     Attributes:
         regression: What was regressed.
         phases: Phases played.
-        vectors: Vector pairs played.
+        transactions: Transactions played.
         results: Results compared.
         cycles: Clock cycles they took.
         mismatches: Results that differ, are missing or surplus.
@@ -71,7 +74,7 @@ class Verdict:
 
     regression: Regression
     phases: int
-    vectors: int
+    transactions: int
     results: int
     cycles: int
     mismatches: int
@@ -103,7 +106,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     design = Design.of(regression.block, config)
     if regression.verilog is not None:
         design = Design(regression.verilog.read_text(), design.description)
-    cases = tb_vector_mac.cases(design, config, vectors=regression.vectors, seed=seed)
+    cases = TESTBENCHES[regression.block](design, config, regression.transactions, seed)
     if regression.phase is not None:
         names = [case.phase.name for case in cases]
         if regression.phase not in names:
@@ -121,20 +124,18 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     played = list(zip(cases, run.outcomes, strict=False))  # up to the first that failed
     failure = None
     if run.failure is not None:
-        failure = _failure(played[-1][0], run.failure.violations, run.failure.mismatches, design)
+        failure = _failure(played[-1][0], run.failure, design)
     else:
         for case, outcome in played:
-            failure = failure or _late(case, outcome.cycles, design.latency)
+            failure = failure or _late(case, outcome.cycles)
     if failure is not None:
-        failed = Regression(
-            **{**vars(regression), "phase": played[-1][0].phase.name, "waves": True}
-        )
+        failed = replace(regression, phase=played[-1][0].phase.name, waves=True)
         failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
     return Verdict(
         regression=regression,
         phases=len(played),
-        vectors=sum(len(case.stream["last"]) for case, _ in played),
-        results=sum(len(outcome.results[tb_vector_mac.OUTPUT]) for _, outcome in played),
+        transactions=sum(case.transactions for case, _ in played),
+        results=sum(len(words) for _, outcome in played for words in outcome.results.values()),
         cycles=sum(outcome.cycles for _, outcome in played),
         mismatches=sum(outcome.mismatch_count for _, outcome in played),
         failure=failure,
@@ -142,19 +143,27 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     )
 
 
-def _failure(
-    case: Case, violations: Sequence[str], mismatches: Sequence[Any], design: Design
-) -> str:
-    lines = [f"phase {case.phase.name}: {violation}" for violation in violations[:1]]
-    if mismatches:
-        codec = design.codec(tb_vector_mac.OUTPUT)
-        lines.append(tb_vector_mac.report(case, mismatches[0], codec))
+def _failure(case: Case, outcome: Outcome, design: Design) -> str:
+    lines = [f"phase {case.phase.name}: {violation}" for violation in outcome.violations[:1]]
+    for mismatch in outcome.mismatches[:1]:
+        codec = design.codec(mismatch.port)
+        lines += [
+            f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}:",
+            f"  got  {_result(mismatch.got, codec)}",
+            f"  want {_result(mismatch.want, codec)}",
+        ]
+        lines += [f"  {line}" for line in case.explain(mismatch)]
     return "\n".join(lines)
 
 
-def _late(case: Case, cycles: int, latency: int) -> str | None:
-    """A phase at full rate takes one cycle per vector pair and the latency, no more, no less."""
-    wanted = len(case.stream["last"]) - 1 + latency
-    if not case.full_rate or cycles == wanted:
+def _result(word: int | None, codec: Codec) -> str:
+    if word is None:
+        return "nothing"
+    fields = codec.unpack(as_words([word], codec.bytes))
+    return " ".join(f"{name}={int(values[0])}" for name, values in fields.items())
+
+
+def _late(case: Case, cycles: int) -> str | None:
+    if case.cycles is None or case.cycles == cycles:
         return None
-    return f"phase {case.phase.name}: took {cycles} cycles, not {wanted}"
+    return f"phase {case.phase.name}: took {cycles} cycles, not {case.cycles}"

@@ -1,6 +1,6 @@
 """What the vector MAC is tested with, what is expected of it, and how a failure reads."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,8 @@ import numpy as np
 from golden.config import DatapathConfig
 from golden.mac import MacResult, StreamTrace, trace_stream
 from sim import stall, stimulus
+from sim.case import Case
+from hw.vector_mac import VectorMac
 from sim.codec import Codec, Words
 from sim.design import Design
 from sim.plan import Mismatch, Phase
@@ -19,24 +21,6 @@ INPUT, OUTPUT = "i", "o"
 _RESET_CYCLES = 9
 # Vector pairs printed of a sum that went wrong.
 _SHOWN = 12
-
-
-@dataclass(frozen=True)
-class Case:
-    """A phase together with the numbers it was packed from.
-
-    Attributes:
-        phase: What is played.
-        stream: The vector pairs, field by field.
-        trace: Golden's intermediate values for them.
-        full_rate: Whether the phase has no stalls and a result for every vector, so that it must
-            take exactly one cycle per vector plus the latency.
-    """
-
-    phase: Phase
-    stream: Stream
-    trace: StreamTrace
-    full_rate: bool
 
 
 def golden(stream: Stream, config: DatapathConfig) -> tuple[MacResult, StreamTrace]:
@@ -51,7 +35,7 @@ def pack_results(codec: Codec, result: MacResult) -> Words:
     )
 
 
-def cases(design: Design, config: DatapathConfig, *, vectors: int, seed: int) -> list[Case]:
+def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> list[Case]:
     """Everything a regression plays on one configuration.
 
     Args:
@@ -71,8 +55,11 @@ def cases(design: Design, config: DatapathConfig, *, vectors: int, seed: int) ->
             expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
             **options,
         )
+        count = len(stream["last"])
+        # With a result for every vector and without stalls: one cycle each, and the latency.
         full_rate = bool(stream["last"].all()) and not options
-        made.append(Case(phase, stream, trace, full_rate))
+        cycles = count - 1 + VectorMac.latency if full_rate else None
+        made.append(Case(phase, count, partial(_explain, stream, trace), cycles))
 
     single = stimulus.random(config, 1, rng)
     add("single", single)
@@ -113,35 +100,22 @@ def cases(design: Design, config: DatapathConfig, *, vectors: int, seed: int) ->
     return made
 
 
-def report(case: Case, mismatch: Mismatch, codec: Codec) -> str:
-    """The transaction behind a mismatch: operands, intermediate values, got and want."""
-    lines = [f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}:"]
-    for name, word in (("got ", mismatch.got), ("want", mismatch.want)):
-        lines.append(f"  {name} {_result(word, codec)}")
-    ends = np.flatnonzero(case.stream["last"])
+def _explain(stream: Stream, trace: StreamTrace, mismatch: Mismatch) -> list[str]:
+    ends = np.flatnonzero(stream["last"])
     if mismatch.index >= len(ends):
-        return "\n".join([*lines, "  a surplus result: no transaction belongs to it"])
+        return ["a surplus result: no transaction belongs to it"]
     end = int(ends[mismatch.index])
-    begins = np.flatnonzero(case.stream["first"][: end + 1])
+    begins = np.flatnonzero(stream["first"][: end + 1])
     begin = int(begins[-1]) if len(begins) else 0
-    lines.append(f"  sum of vector pairs {begin} to {end}:")
-    for at in range(max(begin, end - _SHOWN + 1), end + 1):
-        lines.append(_vector_pair(case, at))
+    lines = [f"sum of vector pairs {begin} to {end}:"]
     if end - begin >= _SHOWN:
-        lines.insert(-_SHOWN, f"  ... {end - begin + 1 - _SHOWN} vector pairs before these ...")
-    return "\n".join(lines)
+        lines.append(f"... {end - begin + 1 - _SHOWN} vector pairs before these ...")
+    for at in range(max(begin, end - _SHOWN + 1), end + 1):
+        lines += _vector_pair(stream, trace, at)
+    return lines
 
 
-def _result(word: int | None, codec: Codec) -> str:
-    if word is None:
-        return "nothing"
-    octets = np.frombuffer(word.to_bytes(codec.bytes, "little"), np.uint8)
-    fields = codec.unpack(octets[None])
-    return " ".join(f"{name}={int(values[0])}" for name, values in fields.items())
-
-
-def _vector_pair(case: Case, at: int) -> str:
-    stream, trace = case.stream, case.trace
+def _vector_pair(stream: Stream, trace: StreamTrace, at: int) -> list[str]:
     operands = [f"{name}={stream[name][at].tolist()}" for name in stream]
     values = [f"{name}={getattr(trace, name)[at]}" for name in vars(trace)]
-    return f"  [{at}] {' '.join(operands)}\n       golden: {' '.join(values)}"
+    return [f"[{at}] {' '.join(operands)}", f"     golden: {' '.join(values)}"]

@@ -1,0 +1,134 @@
+"""Tensors for the OCTAV unit: usual distributions, degenerate ones, and a real network's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import ELEMENT_BITS, OctavConfig, OperandFormat
+from golden.octav import Grid, step_constant
+from sim.digits.network import Digits
+
+Integers = npt.NDArray[np.int64]
+
+# K for every element width, both grids, signed and unsigned.
+CONSTANTS = sorted(
+    {
+        step_constant(OperandFormat(element_bits=bits, signed=signed), grid)
+        for bits in ELEMENT_BITS
+        for signed in (True, False)
+        for grid in Grid
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """Samples and the constant K to find their threshold with.
+
+    Attributes:
+        samples: (n,) integers.
+        constant: K.
+    """
+
+    samples: Integers
+    constant: int
+
+
+def _uniform_sizes(rng: np.random.Generator, depth: int) -> int:
+    """A size from 1 to the depth, small ones as likely as large ones."""
+    return int(np.exp(rng.uniform(0, np.log(depth + 1))))
+
+
+_DISTRIBUTIONS: tuple[Callable[[np.random.Generator, int], npt.NDArray[Any]], ...] = (
+    lambda rng, n: rng.standard_normal(n),
+    lambda rng, n: rng.laplace(size=n),
+    lambda rng, n: rng.lognormal(size=n) * rng.choice([-1, 1], n),
+    lambda rng, n: rng.standard_t(3, n),
+    lambda rng, n: rng.standard_normal(n) * (rng.random(n) < 0.1),
+    lambda rng, n: np.maximum(rng.standard_normal(n), 0),
+    lambda rng, n: np.full(n, rng.standard_normal()),
+    lambda rng, n: rng.choice([-8.0, 8.0], n),
+    lambda rng, n: rng.choice([0, 1, 8.0], n, p=[0.2, 0.7, 0.1]),
+    lambda rng, n: np.zeros(n),
+)
+
+
+def random_tensors(config: OctavConfig, count: int, rng: np.random.Generator) -> list[Tensor]:
+    """Tensors of 1 to `depth` samples and every K, all distributions in turn."""
+    tensors = []
+    for number in range(count):
+        real = _DISTRIBUTIONS[number % len(_DISTRIBUTIONS)](
+            rng, _uniform_sizes(rng, config.depth)
+        )
+        constant = CONSTANTS[int(rng.integers(len(CONSTANTS)))]
+        tensors.append(Tensor(_to_samples(real, config, rng.uniform(0.02, 0.5)), constant))
+    return tensors
+
+
+def corner_tensors(config: OctavConfig) -> list[Tensor]:
+    """Single samples, the extremes of the range, full and just over-full rows, two-cycles."""
+    low, high = _range(config)
+    depth, lanes = config.depth, config.lanes
+    shapes = [
+        np.array([0]),
+        np.array([1]),
+        np.array([-1]),
+        np.array([low]),
+        np.array([high]),
+        np.full(depth, low),
+        np.full(depth, high),
+        np.where(np.arange(depth) % 2, low, high),
+        np.where(np.arange(depth) == depth - 1, low, 0),
+        np.where(np.arange(depth) == 0, high, 1),
+        np.arange(depth) % (high - low + 1) + low,
+        np.zeros(depth, np.int64),
+        np.resize([high, 0, 1, low], min(lanes + 1, depth)),
+    ]
+    return [
+        Tensor(samples.astype(np.int64), constant)
+        for samples in shapes
+        for constant in (CONSTANTS[0], 12 * 7**2, CONSTANTS[-1])
+    ]
+
+
+def vectors(config: OctavConfig, count: int, size: int, bits: int, seed: int) -> list[Tensor]:
+    """Gaussian vectors of one size, with K of the narrow signed grid of `bits`."""
+    rng = np.random.default_rng(seed)
+    constant = step_constant(OperandFormat(element_bits=bits))
+    return [
+        Tensor(_to_samples(rng.standard_normal(size), config, 0.25), constant)
+        for _ in range(count)
+    ]
+
+
+def network_tensors(config: OctavConfig) -> list[Tensor]:
+    """The demo network's weights (a row each) and the activations of some images, at 4 bits."""
+    digits = Digits.load()
+    inputs: list[npt.NDArray[Any]] = []
+
+    def record(_: int, weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        inputs.append(x)
+        return x @ weights.T
+
+    digits.logits(record)
+    signed = step_constant(OperandFormat(element_bits=4))
+    unsigned = step_constant(OperandFormat(element_bits=4, signed=False))
+    rows = [(row, signed) for weights in digits.weights for row in weights]
+    rows += [(row, unsigned) for x in inputs for row in x[:40]]
+    return [
+        Tensor(_to_samples(row[: config.depth], config, 1 / np.abs(row).max(initial=1e-9)), k)
+        for row, k in rows
+    ]
+
+
+def _range(config: OctavConfig) -> tuple[int, int]:
+    return -(1 << (config.sample_bits - 1)), (1 << (config.sample_bits - 1)) - 1
+
+
+def _to_samples(real: npt.NDArray[Any], config: OctavConfig, scale: float) -> Integers:
+    """Real values as integer samples: 1 / scale at the end of the range, clipped there."""
+    low, high = _range(config)
+    return np.clip(np.rint(real * (scale * high)), low, high).astype(np.int64)
