@@ -59,8 +59,8 @@ class OctavResult:
 def step_constant(fmt: OperandFormat, grid: Grid = Grid.NARROW) -> int:
     """K for a format: an integer of at most 20 bits."""
     if grid is Grid.NARROW:
-        return 12 * fmt.qmax**2
-    return (3 if fmt.signed else 12) * 4**fmt.element_bits
+        return 12 * fmt.qmax * fmt.qmax
+    return (3 if fmt.signed else 12) << (2 * fmt.element_bits)
 
 
 def octav(

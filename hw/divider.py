@@ -25,7 +25,7 @@ class Divider(wiring.Component):
     i : In(stream.Signature), payload `dividend` and `divisor`
     o : Out(stream.Signature), payload `quotient` and `remainder`
 
-    Attributes
+    Attributes:
     ----------
     latency : clock cycles, ceil(quotient_width / bits_per_cycle) + 1
     """
@@ -71,10 +71,16 @@ class Divider(wiring.Component):
         busy = Signal()
 
         next_low, next_remainder = low, remainder
-        for _ in range(self._bits_per_cycle):
-            trial = Cat(next_low[-1], next_remainder)
-            fits = trial >= divisor
-            next_remainder = Mux(fits, trial - divisor, trial)[: self._divisor_width]
+        for step in range(self._bits_per_cycle):
+            trial = Signal(self._divisor_width + 1, name=f"trial_{step}")
+            fits = Signal(name=f"fits_{step}")
+            reduced = Signal(self._divisor_width, name=f"remainder_{step}")
+            m.d.comb += [
+                trial.eq(Cat(next_low[-1], next_remainder)),
+                fits.eq(trial >= divisor),
+                reduced.eq(Mux(fits, trial - divisor, trial)),
+            ]
+            next_remainder = reduced
             next_low = Cat(fits, next_low[:-1])
 
         m.d.comb += [

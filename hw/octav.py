@@ -88,7 +88,7 @@ class OctavUnit(wiring.Component):
     i : In(stream.Signature(Samples(config)))
     o : Out(stream.Signature(Threshold(config)))
 
-    Attributes
+    Attributes:
     ----------
     config : OctavConfig
     divider_latency : clock cycles

@@ -5,7 +5,7 @@ either side and both, every vector size, rounded scale products from 1 bit up, a
 narrower than a partial sum to the widest; tests/test_coverage.py counts them.
 """
 
-from golden.config import PRESETS, DatapathConfig
+from golden.config import PRESETS, DatapathConfig, OctavConfig
 
 _parse = DatapathConfig.parse
 
@@ -40,4 +40,18 @@ COVERING: tuple[DatapathConfig, ...] = (
     _parse("2/5U/9/7", vector_size=16, scale_product_bits=8, accumulator_bits=18),
     _parse("6/4U/5/8", vector_size=32, scale_product_bits=12, accumulator_bits=40),
     _parse("3/7U/7/2", vector_size=8, scale_product_bits=2, accumulator_bits=22),
+)
+
+# Both modes, one lane and many, extremes of every parameter, tensors of one row and of many.
+COVERING_OCTAV: tuple[OctavConfig, ...] = (
+    OctavConfig(),
+    OctavConfig(resident=False),
+    OctavConfig(depth=64),
+    OctavConfig(sample_bits=2, lanes=4, depth=4, fraction_bits=3, max_iterations=1),
+    OctavConfig(sample_bits=2, lanes=1, depth=7, fraction_bits=16, resident=False),
+    OctavConfig(sample_bits=6, lanes=1, depth=5, fraction_bits=0, max_iterations=3),
+    OctavConfig(sample_bits=8, lanes=16, depth=256, fraction_bits=0, max_iterations=63),
+    OctavConfig(sample_bits=16, lanes=2, depth=34, fraction_bits=7, max_iterations=5),
+    OctavConfig(sample_bits=24, lanes=64, depth=1024, fraction_bits=16, max_iterations=63),
+    OctavConfig(sample_bits=9, lanes=32, depth=96, fraction_bits=5, resident=False),
 )

@@ -60,9 +60,7 @@ def random_tensors(config: OctavConfig, count: int, rng: np.random.Generator) ->
     """Tensors of 1 to `depth` samples and every K, all distributions in turn."""
     tensors = []
     for number in range(count):
-        real = _DISTRIBUTIONS[number % len(_DISTRIBUTIONS)](
-            rng, _uniform_sizes(rng, config.depth)
-        )
+        real = _DISTRIBUTIONS[number % len(_DISTRIBUTIONS)](rng, _uniform_sizes(rng, config.depth))
         constant = CONSTANTS[int(rng.integers(len(CONSTANTS)))]
         tensors.append(Tensor(_to_samples(real, config, rng.uniform(0.02, 0.5)), constant))
     return tensors
@@ -99,8 +97,7 @@ def vectors(config: OctavConfig, count: int, size: int, bits: int, seed: int) ->
     rng = np.random.default_rng(seed)
     constant = step_constant(OperandFormat(element_bits=bits))
     return [
-        Tensor(_to_samples(rng.standard_normal(size), config, 0.25), constant)
-        for _ in range(count)
+        Tensor(_to_samples(rng.standard_normal(size), config, 0.25), constant) for _ in range(count)
     ]
 
 
@@ -109,9 +106,9 @@ def network_tensors(config: OctavConfig) -> list[Tensor]:
     digits = Digits.load()
     inputs: list[npt.NDArray[Any]] = []
 
-    def record(_: int, weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def record(_: int, weights: Any, x: Any) -> Any:
         inputs.append(x)
-        return x @ weights.T
+        return np.matmul(x, weights.T)
 
     digits.logits(record)
     signed = step_constant(OperandFormat(element_bits=4))

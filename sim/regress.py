@@ -47,7 +47,7 @@ class Regression:
     def replay(self) -> str:
         """The command that runs this again."""
         words = ["scalewright", "regress", *command_words(self.config), "--block", self.block]
-        words += ["--transactions", str(self.transactions), "--seed", str(self.seed)]
+        words += ["--vectors", str(self.transactions), "--seed", str(self.seed)]
         if self.phase is not None:
             words += ["--phase", self.phase]
         if self.verilog is not None:

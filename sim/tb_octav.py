@@ -1,6 +1,7 @@
 """What the OCTAV unit is tested with, what is expected of it, and how a failure reads."""
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,11 @@ def golden(tensor: Tensor, config: OctavConfig) -> OctavResult:
 def resident_cycles(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
     """Cycles from a tensor's first row to its result: the formula that `OctavUnit` documents."""
     rows = -(-len(tensor.samples) // config.lanes)
-    return result.iterations * (rows + 1) + divisions(tensor, result, config) * divider_latency(
-        config
-    ) + 1
+    return (
+        result.iterations * (rows + 1)
+        + divisions(tensor, result, config) * divider_latency(config)
+        + 1
+    )
 
 
 def divisions(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
@@ -109,7 +112,7 @@ def divisions(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
         int(np.count_nonzero(magnitudes > (threshold >> config.fraction_bits)))
         for threshold in (0, *result.steps[:-1])
     ]
-    return sum(now != before for before, now in zip(outside, outside[1:], strict=False))
+    return sum(now != before for before, now in pairwise(outside))
 
 
 def divider_latency(config: OctavConfig) -> int:
@@ -147,9 +150,7 @@ def _result_words(design: Design, config: OctavConfig, results: list[OctavResult
             ]
         rows.append((result.threshold, result.iterations, result.end))
     threshold, iterations, end = (np.array(column) for column in zip(*rows, strict=True))
-    return design.codec(OUTPUT).pack(
-        {"threshold": threshold, "iterations": iterations, "end": end}
-    )
+    return design.codec(OUTPUT).pack({"threshold": threshold, "iterations": iterations, "end": end})
 
 
 def _explain(
@@ -168,5 +169,3 @@ def _explain(
                 f"{result.end.name} at {result.threshold}",
             ]
     return ["a surplus result: no tensor belongs to it"]
-
-

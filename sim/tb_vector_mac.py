@@ -7,9 +7,9 @@ import numpy as np
 
 from golden.config import DatapathConfig
 from golden.mac import MacResult, StreamTrace, trace_stream
+from hw.vector_mac import VectorMac
 from sim import stall, stimulus
 from sim.case import Case
-from hw.vector_mac import VectorMac
 from sim.codec import Codec, Words
 from sim.design import Design
 from sim.plan import Mismatch, Phase

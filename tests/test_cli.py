@@ -70,9 +70,15 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         (("generate", "4/4/4/6", "-o", "out.txt"), r"out.txt: the Verilog file must end in \.v"),
         (("generate", "4/4/4/6", "-o", "w.npy/out.v"), r"w\.npy: "),
         (("generate", "4/4/4/6"), r"Missing option '-o'"),
+        (("generate", "-o", "out.v"), r"generate needs a NOTATION"),
+        (("generate", "4/4/4/6", "--lanes", "8", "-o", "out.v"), r"only --block octav takes --lanes"),
+        (("generate", "4/4/4/6", "--block", "octav", "-o", "out.v"), r"takes neither a NOTATION"),
+        (("generate", "--block", "octav", "--lanes", "3", "-o", "out.v"), r"1 to 64, not 3"),
+        (("generate", "--block", "octav", "--depth", "12", "-o", "out.v"), r"of 8 lanes, not 12"),
+        (("generate", "--block", "octav", "--sample-bits", "1", "-o", "out.v"), r"2 to 24, not 1"),
         (("regress", "4/4/4/6", "--vectors", "0"), r"0 is not in the range x>=1"),
         (("regress", "4/4/4/6", "--phase", "noon"), r"phase must be one of .*, not noon"),
-        (("regress", "--verilog", "w.npy"), r"give one NOTATION"),
+        (("regress", "--verilog", "w.npy"), r"give one configuration"),
         (("regress", "4/4/4/6", "--verilog", "none.v"), r"'none\.v' does not exist"),
         (("compare", "none.npy", "a.npy", "--config", "4/4/4/6"), r"none\.npy: no such file"),
         (("compare", "prose.npy", "a.npy", "--config", "4/4/4/6"), r"prose\.npy: not a readable"),
@@ -168,7 +174,7 @@ def test_regress_reports_and_fails_on_a_defect(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("s0_product_0 = ", "s0_product_0 = -"))
     done = _run(*options, "--verilog", "mac.v", "--json", "bad.json", cwd=tmp_path)
     assert done.returncode == 1
-    assert "FAILED 4/4/-/-" in done.stderr
+    assert "FAILED 4_4_x_x" in done.stderr
     assert "--waves" in done.stderr
     (verdict,) = json.loads((tmp_path / "bad.json").read_text())
     assert verdict["mismatches"] > 0

@@ -33,7 +33,7 @@ def _verdict(config: DatapathConfig, verilog: str, folder: Path, phase: str | No
     path = folder / "defective.v"
     path.write_text(verilog)
     return regress(
-        Regression("vector-mac", config, vectors=1000, seed=0, phase=phase, verilog=path)
+        Regression("vector-mac", config, transactions=1000, seed=0, phase=phase, verilog=path)
     )
 
 
@@ -159,7 +159,7 @@ def test_hang_is_reported_as_missing_results(tmp_path: Path) -> None:
 
 def test_waves_are_recorded(tmp_path: Path) -> None:
     verdict = regress(
-        Regression("vector-mac", _ROUNDED, vectors=60, seed=0, phase="random", waves=True)
+        Regression("vector-mac", _ROUNDED, transactions=60, seed=0, phase="random", waves=True)
     )
     assert verdict.failure is None
     assert verdict.waves is not None
@@ -170,7 +170,7 @@ def test_waves_are_recorded(tmp_path: Path) -> None:
 
 def test_same_seed_plays_the_same() -> None:
     runs = [
-        regress(Regression("vector-mac", _ROUNDED, vectors=600, seed=seed)).as_dict()
+        regress(Regression("vector-mac", _ROUNDED, transactions=600, seed=seed)).as_dict()
         for seed in (3, 3, 4)
     ]
     assert runs[0] == runs[1]
@@ -179,4 +179,4 @@ def test_same_seed_plays_the_same() -> None:
 
 def test_rejects_an_unknown_phase() -> None:
     with pytest.raises(ValueError, match=r"^phase must be one of single, .*, not noon$"):
-        regress(Regression("vector-mac", _ROUNDED, vectors=10, seed=0, phase="noon"))
+        regress(Regression("vector-mac", _ROUNDED, transactions=10, seed=0, phase="noon"))

@@ -14,7 +14,7 @@ from sim.regress import Regression, regress
 def test_equals_golden(config: DatapathConfig) -> None:
     # Exhaustive element and scale pairs, corners, random with every kind of stall, resets; and at
     # full rate, one vector pair per cycle after the documented latency.
-    verdict = regress(Regression("vector-mac", config, vectors=3000, seed=1))
+    verdict = regress(Regression("vector-mac", config, transactions=3000, seed=1))
     assert verdict.failure is None, verdict.failure
     assert verdict.mismatches == 0
     assert verdict.results > 1000
@@ -23,7 +23,7 @@ def test_equals_golden(config: DatapathConfig) -> None:
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_equals_golden_with_other_seeds(seed: int) -> None:
     config = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
-    verdict = regress(Regression("vector-mac", config, vectors=20_000, seed=seed))
+    verdict = regress(Regression("vector-mac", config, transactions=20_000, seed=seed))
     assert verdict.failure is None, verdict.failure
 
 

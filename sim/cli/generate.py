@@ -7,23 +7,25 @@ from typing import Any
 import click
 
 from golden.config import DatapathConfig
-from sim.cli.options import (
+from sim.cli.configuration import (
     DatapathOptions,
     NotationOrPreset,
+    OctavOptions,
     block_option,
+    choose_config,
     datapath_options,
-    json_option,
-    output_path,
-    write_json,
+    octav_options,
 )
+from sim.cli.options import json_option, output_path, write_json
 from sim.design import Design
 from sim.tensor_file import replacing
 
 
 @click.command()
-@click.argument("config", metavar="NOTATION", type=NotationOrPreset())
+@click.argument("notation", metavar="[NOTATION]", type=NotationOrPreset(), required=False)
 @block_option
 @datapath_options
+@octav_options
 @click.option("--name", metavar="MODULE", help="Name of the module.  [default: the block's]")
 @output_path(
     "-o",
@@ -34,9 +36,10 @@ from sim.tensor_file import replacing
 )
 @json_option
 def generate(
-    config: DatapathConfig,
+    notation: DatapathConfig | None,
     block: str,
     datapath: DatapathOptions,
+    octav: OctavOptions,
     name: str | None,
     output: Path,
     json_file: Path | None,
@@ -44,17 +47,22 @@ def generate(
     """Write the Verilog of a block, and a JSON file that says how to drive it.
 
     NOTATION is W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, or a preset: chip-5nm, vs-quant-resnet50,
-    vs-quant-bert, int8.
+    vs-quant-bert, int8. The block octav has options in its place.
 
     \b
     Example:
       scalewright generate 4/4/4/6 --vector-size 16 -o build/mac.v
+      scalewright generate --block octav --lanes 8 --depth 64 -o build/octav.v
     """
     if output.suffix != ".v":
         raise ValueError(f"{output}: the Verilog file must end in .v")
     if name is not None and not (name.isascii() and name.isidentifier()):
         raise ValueError(f"--name must be a Verilog identifier, not {name!r}")
-    config = datapath.apply(config)
+    config = choose_config(block, notation, datapath, octav)
+    if config is None:
+        if block != "octav":
+            raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
+        config = octav.configure()
     design = Design.of(block, config, name=name)
     description = output.with_suffix(".json")
     # Both files or none.
@@ -68,6 +76,5 @@ def generate(
     }
     write_json(json_file, results)
     click.echo(
-        f"{output}: module {design.module}, {config} with vectors of {config.vector_size}, "
-        f"latency {design.latency} cycles; ports in {description}"
+        f"{output}: module {design.module}, {config.summary}; ports and timing in {description}"
     )

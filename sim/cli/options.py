@@ -4,122 +4,15 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from golden.config import PRESETS, DatapathConfig
 from golden.quantize import Scaling
 from sim.tensor_file import replacing
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class AccumulatorBits(click.ParamType[int | str]):
-    """A width, or `exact`."""
-
-    name = "integer|exact"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        """Turn the text of the option into its value."""
-        if value == "exact":
-            return "exact"
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(f"must be a width in bits or 'exact', not {value!r}", param, ctx)
-
-
-class NotationOrPreset(click.ParamType[DatapathConfig]):
-    """`W/A/ws/as`, or the name of a preset."""
-
-    name = "notation"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> DatapathConfig:
-        """Turn the text into a configuration with everything else at its default."""
-        if value in PRESETS:
-            return PRESETS[value]
-        try:
-            return DatapathConfig.parse(value)
-        except ValueError as error:
-            hint = "" if "/" in value else f"; presets are {', '.join(PRESETS)}"
-            raise click.UsageError(f"{error}{hint}") from None
-
-
-@dataclass(frozen=True)
-class DatapathOptions:
-    """What the options say beside the notation; None where they say nothing."""
-
-    vector_size: int | None
-    scale_product_bits: int | None
-    accumulator_bits: int | str | None
-    vectors_per_sum: int | None
-
-    def apply(self, config: DatapathConfig) -> DatapathConfig:
-        """Put what was given into a configuration.
-
-        Raises:
-            ValueError: A value out of range.
-        """
-        exact = self.accumulator_bits == "exact"
-        if exact != (self.vectors_per_sum is not None):
-            raise ValueError("--accumulator-bits exact and --vectors-per-sum J go together")
-        given = {
-            "vector_size": self.vector_size,
-            "scale_product_bits": self.scale_product_bits,
-            "accumulator_bits": None if exact else self.accumulator_bits,
-        }
-        changes: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
-        config = replace(config, **changes)
-        if self.vectors_per_sum is not None:
-            config = config.with_exact_accumulator(self.vectors_per_sum)
-        return config
-
-
-def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that complete a notation; the command gets them as `datapath`."""
-
-    @wraps(command)
-    def gathered(**arguments: Any) -> Any:
-        names = [field.name for field in fields(DatapathOptions)]
-        datapath = DatapathOptions(**{name: arguments.pop(name) for name in names})
-        return command(**arguments, datapath=datapath)
-
-    for option in (
-        click.option(
-            "--vectors-per-sum",
-            type=click.IntRange(min=1),
-            metavar="J",
-            help="Vectors that an exact accumulator must hold.",
-        ),
-        click.option(
-            "--accumulator-bits",
-            type=AccumulatorBits(),
-            metavar="C",
-            help="Accumulator width in bits, 16 to 48, or `exact`.  [default: 24]",
-        ),
-        click.option(
-            "--scale-product-bits",
-            type=int,
-            metavar="P",
-            help="Bits kept of the scale product, 1 to ws + as.  [default: all]",
-        ),
-        click.option(
-            "--vector-size",
-            type=int,
-            metavar="V",
-            help="Elements of a vector: 4, 8, 16, 32 or 64.  [default: 16]",
-        ),
-    ):
-        gathered = option(gathered)
-    return gathered
 
 
 def output_path(*flags: str, **attributes: Any) -> Callable[[F], F]:
@@ -145,15 +38,6 @@ seed_option = click.option(
     default=0,
     show_default=True,
     help="Seed of everything random.",
-)
-
-
-block_option = click.option(
-    "--block",
-    type=click.Choice(["vector-mac"]),
-    default="vector-mac",
-    show_default=True,
-    help="Which hardware.",
 )
 
 

@@ -7,34 +7,37 @@ import click
 
 from golden.config import DatapathConfig
 from sim.cli import DIFFERENT
-from sim.cli.options import (
+from sim.cli.configuration import (
     DatapathOptions,
     NotationOrPreset,
+    OctavOptions,
     block_option,
+    choose_config,
     datapath_options,
-    jobs,
-    json_option,
-    progress_bar,
-    seed_option,
-    write_json,
+    octav_options,
 )
+from sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
 from sim.cli.table import Table
-from sim.coverage import COVERING
+from sim.coverage import COVERING, COVERING_OCTAV
 from sim.regress import Regression, Verdict
 from sim.regress import regress as run
 from sim.tensor_file import require_writable
 
 
 @click.command()
-@click.argument("configs", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
+@click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
 @block_option
 @datapath_options
+@octav_options
 @click.option(
     "--vectors",
+    "--tensors",
+    "transactions",
     type=click.IntRange(min=1),
+    metavar="N",
     default=6000,
     show_default=True,
-    help="Random vector pairs for each configuration, beside the exhaustive ones and corners.",
+    help="Random vector pairs (octav: tensors) for each configuration, beside the fixed ones.",
 )
 @seed_option
 @click.option("--phase", metavar="NAME", help="Play only this phase of the regression.")
@@ -46,10 +49,11 @@ from sim.tensor_file import require_writable
 )
 @json_option
 def regress(
-    configs: tuple[DatapathConfig, ...],
+    notations: tuple[DatapathConfig, ...],
     block: str,
     datapath: DatapathOptions,
-    vectors: int,
+    octav: OctavOptions,
+    transactions: int,
     seed: int,
     phase: str | None,
     waves: bool,
@@ -58,34 +62,35 @@ def regress(
 ) -> int:
     """Compare the RTL with the golden model, bit for bit.
 
-    Without a NOTATION, configurations are played that cover every width, signedness, absent
-    scale, scale product and vector size. Exit status 1 if any result differs.
+    Without a NOTATION (or an option of the block octav), configurations are played that cover
+    every width, signedness, absent scale, scale product and vector size. Exit status 1 if any
+    result differs.
 
     \b
     Example:
       scalewright regress 4/4U/4/6 --scale-product-bits 6 --vectors 100000 --seed 1
     """
     require_writable(json_file)
+    chosen = [choose_config(block, notation, datapath, octav) for notation in notations or [None]]
+    configs = [config for config in chosen if config is not None]
+    if not configs and block == "vector-mac":
+        configs = [datapath.apply(config) for config in COVERING]
     if verilog is not None and len(configs) != 1:
-        raise ValueError("--verilog tests one file: give one NOTATION")
+        raise ValueError("--verilog tests one file: give one configuration")
     regressions = [
-        Regression(block, datapath.apply(config), vectors, seed, phase, waves, verilog)
-        for config in configs or COVERING
+        Regression(block, config, transactions, seed, phase, waves, verilog)
+        for config in configs or COVERING_OCTAV
     ]
     verdicts: list[Verdict] = []
     with progress_bar("regress", len(regressions)) as advance, ThreadPoolExecutor(jobs()) as pool:
         for verdict in pool.map(run, regressions):
             verdicts.append(verdict)
             advance(1)
-    table = Table("configuration", "V", "P", "C", "vectors", "results", "cycles", "mismatches")
+    table = Table("configuration", "transactions", "results", "cycles", "mismatches")
     for verdict in verdicts:
-        config = verdict.regression.config
         table.add(
-            config,
-            config.vector_size,
-            config.rounded_scale_product_bits,
-            config.accumulator_bits,
-            verdict.vectors,
+            verdict.regression.config.slug,
+            verdict.transactions,
             verdict.results,
             verdict.cycles,
             verdict.mismatches,
@@ -93,7 +98,7 @@ def regress(
     table.print()
     failures = [verdict for verdict in verdicts if verdict.failure is not None]
     for verdict in failures:
-        click.echo(f"\nFAILED {verdict.regression.config}: {verdict.failure}", err=True)
+        click.echo(f"\nFAILED {verdict.regression.config.slug}: {verdict.failure}", err=True)
     for verdict in verdicts:
         if verdict.waves is not None:
             click.echo(f"waves: {verdict.waves}")

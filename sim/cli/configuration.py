@@ -1,0 +1,194 @@
+"""Options that say which hardware, and in which configuration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from typing import Any
+
+import click
+
+from golden.config import PRESETS, DatapathConfig, OctavConfig
+from sim.design import Config
+
+
+class AccumulatorBits(click.ParamType[int | str]):
+    """A width, or `exact`."""
+
+    name = "integer|exact"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Turn the text of the option into its value."""
+        if value == "exact":
+            return "exact"
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"must be a width in bits or 'exact', not {value!r}", param, ctx)
+
+
+class NotationOrPreset(click.ParamType[DatapathConfig]):
+    """`W/A/ws/as`, or the name of a preset."""
+
+    name = "notation"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> DatapathConfig:
+        """Turn the text into a configuration with everything else at its default."""
+        if value in PRESETS:
+            return PRESETS[value]
+        try:
+            return DatapathConfig.parse(value)
+        except ValueError as error:
+            hint = "" if "/" in value else f"; presets are {', '.join(PRESETS)}"
+            raise click.UsageError(f"{error}{hint}") from None
+
+
+@dataclass(frozen=True)
+class DatapathOptions:
+    """What the options say beside the notation; None where they say nothing."""
+
+    vector_size: int | None
+    scale_product_bits: int | None
+    accumulator_bits: int | str | None
+    vectors_per_sum: int | None
+
+    def apply(self, config: DatapathConfig) -> DatapathConfig:
+        """Put what was given into a configuration.
+
+        Raises:
+            ValueError: A value out of range.
+        """
+        exact = self.accumulator_bits == "exact"
+        if exact != (self.vectors_per_sum is not None):
+            raise ValueError("--accumulator-bits exact and --vectors-per-sum J go together")
+        given = {
+            "vector_size": self.vector_size,
+            "scale_product_bits": self.scale_product_bits,
+            "accumulator_bits": None if exact else self.accumulator_bits,
+        }
+        changes: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
+        config = replace(config, **changes)
+        if self.vectors_per_sum is not None:
+            config = config.with_exact_accumulator(self.vectors_per_sum)
+        return config
+
+
+def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that complete a notation; the command gets them as `datapath`."""
+
+    @wraps(command)
+    def gathered(**arguments: Any) -> Any:
+        names = [field.name for field in fields(DatapathOptions)]
+        datapath = DatapathOptions(**{name: arguments.pop(name) for name in names})
+        return command(**arguments, datapath=datapath)
+
+    for option in (
+        click.option(
+            "--vectors-per-sum",
+            type=click.IntRange(min=1),
+            metavar="J",
+            help="Vectors that an exact accumulator must hold.",
+        ),
+        click.option(
+            "--accumulator-bits",
+            type=AccumulatorBits(),
+            metavar="C",
+            help="Accumulator width in bits, 16 to 48, or `exact`.  [default: 24]",
+        ),
+        click.option(
+            "--scale-product-bits",
+            type=int,
+            metavar="P",
+            help="Bits kept of the scale product, 1 to ws + as.  [default: all]",
+        ),
+        click.option(
+            "--vector-size",
+            type=int,
+            metavar="V",
+            help="Elements of a vector: 4, 8, 16, 32 or 64.  [default: 16]",
+        ),
+    ):
+        gathered = option(gathered)
+    return gathered
+
+
+block_option = click.option(
+    "--block",
+    type=click.Choice(["vector-mac", "octav"]),
+    default="vector-mac",
+    show_default=True,
+    help="Which hardware.",
+)
+
+
+@dataclass(frozen=True)
+class OctavOptions:
+    """What the options say of an OCTAV unit; None where they say nothing."""
+
+    sample_bits: int | None
+    lanes: int | None
+    depth: int | None
+    fraction_bits: int | None
+    max_iterations: int | None
+    resident: bool | None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def configure(self) -> OctavConfig:
+        """The configuration that they say, the rest at its default.
+
+        Raises:
+            ValueError: A value out of range.
+        """
+        return OctavConfig(**self.given)
+
+
+def octav_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of an OCTAV unit; the command gets them as `octav`."""
+
+    @wraps(command)
+    def gathered(**arguments: Any) -> Any:
+        names = [field.name for field in fields(OctavOptions)]
+        octav = OctavOptions(**{name: arguments.pop(name) for name in names})
+        return command(**arguments, octav=octav)
+
+    helps = {
+        "--max-iterations": "octav: limit of the passes, 1 to 63.  [default: 10]",
+        "--fraction-bits": "octav: fraction bits of the threshold, 0 to 16.  [default: 4]",
+        "--depth": "octav: samples of the largest tensor.  [default: 4096]",
+        "--lanes": "octav: samples per cycle, a power of two to 64.  [default: 8]",
+        "--sample-bits": "octav: bits of a signed sample, 2 to 24.  [default: 12]",
+    }
+    gathered = click.option(
+        "--resident/--streaming",
+        default=None,
+        help="octav: keep the samples on chip, or stream them for each pass.  [default: resident]",
+    )(gathered)
+    for name, text in helps.items():
+        gathered = click.option(name, type=int, metavar="N", help=text)(gathered)
+    return gathered
+
+
+def choose_config(
+    block: str, notation: DatapathConfig | None, datapath: DatapathOptions, octav: OctavOptions
+) -> Config | None:
+    """The configuration of a block; None where nothing says one.
+
+    Raises:
+        ValueError: Options of another block, or a value out of range.
+    """
+    if block == "octav":
+        others = [name for name, value in vars(datapath).items() if value is not None]
+        if notation is not None or others:
+            raise ValueError("--block octav takes neither a NOTATION nor options of a datapath")
+        return octav.configure() if octav.given else None
+    if octav.given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in octav.given)
+        raise ValueError(f"only --block octav takes {names}")
+    return None if notation is None else datapath.apply(notation)

@@ -1,0 +1,99 @@
+"""The RTL of the OCTAV unit against golden: threshold, iterations and reason of every tensor."""
+
+import gc
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from golden.config import OctavConfig
+from golden.octav import End
+from hw.octav import OctavUnit
+from sim import octav_stimulus
+from sim.build import build
+from sim.coverage import COVERING_OCTAV
+from sim.design import Design
+from sim.regress import Regression, regress
+from sim.simulation import simulate
+from sim.tb_octav import case, divider_latency, golden
+
+
+@pytest.mark.parametrize("config", COVERING_OCTAV, ids=lambda config: config.slug)
+def test_equals_golden(config: OctavConfig) -> None:
+    # Corners, the demo network, random tensors with every kind of stall, resets in mid-iteration;
+    # a resident unit takes exactly the documented number of cycles.
+    verdict = regress(Regression("octav", config, transactions=400, seed=1))
+    assert verdict.failure is None, verdict.failure
+    assert verdict.transactions > 1000
+
+
+@pytest.mark.parametrize(
+    ("resident", "tensors"), [(True, 7000), (False, 3000)], ids=["resident", "streaming"]
+)
+def test_equals_golden_on_ten_thousand_tensors(resident: bool, tensors: int) -> None:
+    config = OctavConfig(resident=resident)
+    verdict = regress(Regression("octav", config, transactions=tensors, seed=2))
+    assert verdict.failure is None, verdict.failure
+    assert verdict.transactions >= tensors
+
+
+def test_stimulus_has_every_end_every_constant_and_all_sizes() -> None:
+    config = OctavConfig()
+    tensors = octav_stimulus.random_tensors(config, 2000, np.random.default_rng(0))
+    sizes = [len(tensor.samples) for tensor in tensors]
+    assert min(sizes) == 1
+    assert max(sizes) > 4000
+    assert {tensor.constant for tensor in tensors} == set(octav_stimulus.CONSTANTS)
+    assert {golden(tensor, config).end for tensor in tensors} == {
+        End.FIXED,
+        End.CYCLE,
+        End.LIMIT,
+    }
+    three_bit = octav_stimulus.vectors(config, 200, 64, 3, 0)
+    ends = [golden(tensor, config).end for tensor in three_bit]
+    assert ends.count(End.CYCLE) > 2
+
+
+# The unit that is asked for its latency is never elaborated.
+@pytest.mark.filterwarnings("ignore:.*never used:amaranth.hdl.UnusedElaboratable")
+def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
+    config = OctavConfig(sample_bits=12, lanes=8, depth=64)
+    design = Design.of("octav", config)
+    tensors = octav_stimulus.vectors(config, 1000, 64, 4, 0)
+    played = case(design, config, "gaussian", tensors)
+    run = simulate(build(design), [played.phase])
+    assert run.failure is None
+    cycles = run.outcomes[0].cycles
+    assert cycles == played.cycles
+    assert cycles / len(tensors) <= 160
+    assert OctavUnit(config).divider_latency == divider_latency(config)
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        pytest.param(r"(\S+ > )(threshold\[15:4\])", r"\1(\2 + 1)", id="wrong-comparison"),
+        pytest.param(r"2'h2", "2'h1", id="cycle-called-fixed"),
+        pytest.param(r"4'ha", "4'h9", id="limit-one-too-early"),
+    ],
+)
+def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path) -> None:
+    config = OctavConfig(depth=64, lanes=1)
+    good = Design.of("octav", config).verilog
+    bad, count = re.subn(pattern, replacement, good)
+    assert count > 0, good
+    path = tmp_path / "octav.v"
+    path.write_text(bad)
+    verdict = regress(Regression("octav", config, transactions=200, seed=1, verilog=path))
+    assert verdict.failure is not None
+    assert "golden: steps" in verdict.failure
+
+
+# Amaranth warns of the component whose constructor raised, when it is collected.
+@pytest.mark.filterwarnings("ignore:.*never used:amaranth.hdl.UnusedElaboratable")
+def test_takes_a_configuration_only() -> None:
+    with pytest.raises(TypeError, match=r"^config must be an OctavConfig, not 12$"):
+        OctavUnit(12)  # type: ignore[arg-type]  # what is tested
+    gc.collect()
