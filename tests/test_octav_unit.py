@@ -74,16 +74,17 @@ def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
 @pytest.mark.parametrize(
     ("pattern", "replacement"),
     [
-        pytest.param(r"(\S+ > )(threshold\[15:4\])", r"\1(\2 + 1)", id="wrong-comparison"),
-        pytest.param(r"2'h2", "2'h1", id="cycle-called-fixed"),
-        pytest.param(r"4'ha", "4'h9", id="limit-one-too-early"),
+        pytest.param(r"= row > ", "= row >= ", id="comparison-not-strict"),
+        pytest.param(r"\? 2'h2 :", "? 2'h1 :", id="cycle-called-fixed"),
+        pytest.param(r"iterations == 4'ha", "iterations == 4'h9", id="limit-one-too-early"),
+        pytest.param(r"= threshold > ", "= threshold < ", id="smaller-value-of-a-cycle"),
     ],
 )
 def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path) -> None:
     config = OctavConfig(depth=64, lanes=1)
     good = Design.of("octav", config).verilog
     bad, count = re.subn(pattern, replacement, good)
-    assert count > 0, good
+    assert count == 1, good
     path = tmp_path / "octav.v"
     path.write_text(bad)
     verdict = regress(Regression("octav", config, transactions=200, seed=1, verilog=path))
