@@ -151,7 +151,7 @@ def quantize(
         ValueError: NaN or infinity (how many, and where the first is), an empty tensor, a
             parameter out of range.
     """
-    values = _as_float32(x)
+    values = as_float32(x)
     if vector_size not in VECTOR_SIZES:
         raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
     if coarse_axis is not None:
@@ -163,7 +163,7 @@ def quantize(
             )
         coarse_axis %= values.ndim
     length = values.shape[-1]
-    vectors = _split(values, vector_size)
+    vectors = split_vectors(values, vector_size)
     peak = _vector_peak(vectors, fmt.signed).reshape(*values.shape[:-1], -1)
     if not np.isfinite(peak).all():
         _raise_not_finite(values)
@@ -200,7 +200,25 @@ def quantize(
     )
 
 
-def _as_float32(x: npt.ArrayLike) -> Floats:
+def as_finite_float32(x: npt.ArrayLike) -> Floats:
+    """A tensor as a contiguous float32 array, after checking that it is one, and finite.
+
+    Raises:
+        TypeError, ValueError: As `quantize` does.
+    """
+    values = as_float32(x)
+    if not np.isfinite(values).all():
+        _raise_not_finite(values)
+    return values
+
+
+def as_float32(x: npt.ArrayLike) -> Floats:
+    """A tensor as a contiguous float32 array, after checking that it is one.
+
+    Raises:
+        TypeError: Values that are not real numbers.
+        ValueError: No axis or no element.
+    """
     values = np.asarray(x)
     kind = values.dtype.kind
     # ml_dtypes' bfloat16 and float8 are of kind V, and know how they widen.
@@ -225,7 +243,7 @@ def _as_threshold(threshold: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
         raise ValueError(f"threshold must broadcast to {shape}, not {limit.shape}") from None
 
 
-def _split(values: Floats, vector_size: int) -> Floats:
+def split_vectors(values: Floats, vector_size: int) -> Floats:
     """View (..., K) as (T, V), zero-padded where V does not divide K."""
     padding = -values.shape[-1] % vector_size
     if padding:

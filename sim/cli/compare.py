@@ -8,12 +8,13 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from golden.calibration import Clip
 from golden.config import DatapathConfig
 from sim import tensor_file
 from sim.build import build
 from sim.cli import DIFFERENT
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import load_operands
+from sim.cli.operands import clip_option, load_operands
 from sim.cli.options import json_option, output_path, progress_bar, scaling_option, write_json
 from sim.cli.table import Table
 from sim.compare import compare_matmul, real_product, signal_to_noise_db
@@ -32,6 +33,7 @@ from sim.design import Design
 )
 @datapath_options
 @scaling_option
+@clip_option
 @output_path(
     "--out", metavar="FILE", help="Write integers, scales and results to a .npz or .safetensors."
 )
@@ -42,6 +44,7 @@ def compare(
     config: DatapathConfig,
     datapath: DatapathOptions,
     scaling: str,
+    clip: Clip,
     out: Path | None,
     json_file: Path | None,
 ) -> int:
@@ -59,7 +62,7 @@ def compare(
     if out is not None:
         tensor_file.require_writable_kind(out)
     tensor_file.require_writable(out, json_file)
-    operands = load_operands(weights, activations, config, scaling)
+    operands = load_operands(weights, activations, config, scaling, clip)
     w, a = operands.weights, operands.activations
     built = build(Design.of("vector-mac", config))
     total = len(w.elements) * len(a.elements) * w.elements.shape[1]
@@ -74,6 +77,7 @@ def compare(
         "weights": weights,
         "activations": activations,
         "scaling": scaling,
+        "clip": str(clip),
         "vector_pairs": result.vectors,
         "accumulators": result.rtl.accumulators.size,
         "mismatches": result.mismatch_count,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig
+from golden.calibration import Clip, Granularity, clipping_threshold
+from golden.config import DatapathConfig, OperandFormat
 from golden.quantize import Quantized, Scaling, quantize
 from sim import tensor_file
 
@@ -26,7 +28,33 @@ class Operands:
     exact: npt.NDArray[np.float64]
 
 
-def load_operands(weights: str, activations: str, config: DatapathConfig, scaling: str) -> Operands:
+class ClipType(click.ParamType[Clip]):
+    """`max`, `percentile:P`, `octav` or `mse`."""
+
+    name = "clip"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Clip:
+        """Turn the text of the option into its value."""
+        try:
+            return Clip.parse(value)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+
+clip_option = click.option(
+    "--clip",
+    type=ClipType(),
+    default="max",
+    show_default=True,
+    metavar="METHOD",
+    help="Clipping threshold: max, percentile:P, octav or mse. One for each vector where the "
+    "notation has a per-vector scale; else one for each weight row and for all activations.",
+)
+
+
+def load_operands(
+    weights: str, activations: str, config: DatapathConfig, scaling: str, clip: Clip
+) -> Operands:
     """Read and quantize two tensors.
 
     Raises:
@@ -51,12 +79,22 @@ def load_operands(weights: str, activations: str, config: DatapathConfig, scalin
         (activations, tensors[1], config.activations, None),
     ):
         try:
+            threshold = None
+            if clip.method != "max":
+                threshold = clipping_threshold(
+                    tensor,
+                    fmt,
+                    clip,
+                    granularity=_granularity(fmt, coarse_axis),
+                    vector_size=config.vector_size,
+                )
             quantized.append(
                 quantize(
                     tensor,
                     fmt,
                     vector_size=config.vector_size,
                     coarse_axis=coarse_axis,
+                    threshold=threshold,
                     scaling=Scaling(scaling),
                 )
             )
@@ -64,3 +102,10 @@ def load_operands(weights: str, activations: str, config: DatapathConfig, scalin
             raise ValueError(f"{source}: {error}") from None
     exact = tensors[1].astype(np.float64) @ tensors[0].astype(np.float64).T
     return Operands(quantized[0], quantized[1], exact)
+
+
+def _granularity(fmt: OperandFormat, coarse_axis: int | None) -> Granularity:
+    """One threshold for whatever has a scale of its own."""
+    if fmt.scale_bits is not None:
+        return Granularity.VECTOR
+    return Granularity.TENSOR if coarse_axis is None else Granularity.CHANNEL

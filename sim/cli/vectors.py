@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 import numpy as np
 
+from golden.calibration import Clip
 from golden.config import DatapathConfig
 from sim import stimulus
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import load_operands
+from sim.cli.operands import clip_option, load_operands
 from sim.cli.options import json_option, output_path, scaling_option, seed_option, write_json
 from sim.compare import matmul_words
 from sim.design import Design
@@ -32,6 +33,7 @@ from sim.vectors import write_vectors
 @click.option("--weights", metavar="FILE", help="Take these weights (M, K) ...")
 @click.option("--activations", metavar="FILE", help="... and activations (N, K) instead.")
 @scaling_option
+@clip_option
 @json_option
 def vectors(
     config: DatapathConfig,
@@ -42,6 +44,7 @@ def vectors(
     weights: str | None,
     activations: str | None,
     scaling: str,
+    clip: Clip,
     json_file: Path | None,
 ) -> None:
     """Write $readmemh files of stimulus and expected results, with Verilog to play them.
@@ -59,9 +62,14 @@ def vectors(
     config = datapath.apply(config)
     design = Design.of("vector-mac", config)
     if weights is not None and activations is not None:
-        operands = load_operands(weights, activations, config, scaling)
+        operands = load_operands(weights, activations, config, scaling, clip)
         inputs, expected = matmul_words(design, operands.weights, operands.activations, config)
-        source = {"weights": weights, "activations": activations, "scaling": scaling}
+        source = {
+            "weights": weights,
+            "activations": activations,
+            "scaling": scaling,
+            "clip": str(clip),
+        }
     else:
         stream = stimulus.everything(config, vectors, np.random.default_rng(seed))
         result, _ = golden(stream, config)

@@ -1,0 +1,160 @@
+"""Clipping thresholds for quantization: which method, and what shares a threshold."""
+
+import enum
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.clipping import max_threshold, octav_threshold, percentile_threshold
+from golden.config import OperandFormat
+from golden.mse import mse_optimal
+from golden.quantize import as_finite_float32, split_vectors
+
+Floats = npt.NDArray[np.float32]
+
+METHODS = "max, percentile:P, octav or mse"
+
+
+class Granularity(enum.Enum):
+    """What shares a clipping threshold."""
+
+    TENSOR = "tensor"  #: everything
+    CHANNEL = "channel"  #: each index of the first axis
+    VECTOR = "vector"  #: V consecutive elements along the last axis, a short tail among them
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A method that chooses thresholds.
+
+    Attributes:
+        method: `max`, `percentile`, `octav` (narrow grid, to its fixed point) or `mse` (the exact
+            minimum of the true error).
+        percent: For `percentile`: above 0, at most 100.
+    """
+
+    method: str
+    percent: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Clip":
+        """Read `max`, `percentile:99.9`, `octav` or `mse`.
+
+        Raises:
+            ValueError: Something else.
+        """
+        if text in ("max", "octav", "mse"):
+            return cls(text)
+        match = re.fullmatch(r"percentile:(\d+(?:\.\d+)?)", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"clipping method must be {METHODS}, not {text!r}")
+        percent = float(match[1])
+        if not 0 < percent <= 100:
+            raise ValueError(f"percentile must be above 0 and at most 100, not {percent:g}")
+        return cls("percentile", percent)
+
+    def __str__(self) -> str:
+        return self.method if self.percent is None else f"{self.method}:{self.percent:g}"
+
+    def choose(self, groups: Floats, fmt: OperandFormat) -> npt.NDArray[np.float64]:
+        """Thresholds (G,) for groups (G, n)."""
+        if self.method == "max":
+            return max_threshold(groups, fmt)
+        if self.method == "octav":
+            return octav_threshold(groups, fmt).thresholds
+        if self.method == "mse":
+            return mse_optimal(groups, fmt)
+        assert self.percent is not None
+        return percentile_threshold(groups, fmt, self.percent)
+
+
+def split_groups(x: npt.ArrayLike, granularity: Granularity, vector_size: int) -> Floats:
+    """A tensor (..., K) as groups (G, n), float32; short vectors are padded with zeros.
+
+    Raises:
+        TypeError, ValueError: As `golden.quantize.quantize` does.
+    """
+    values = as_finite_float32(x)
+    if granularity is Granularity.VECTOR:
+        return split_vectors(values, vector_size)
+    groups = 1 if granularity is Granularity.TENSOR else len(values)
+    return values.reshape(groups, -1)
+
+
+def clipping_threshold(
+    x: npt.ArrayLike,
+    fmt: OperandFormat,
+    clip: Clip,
+    *,
+    granularity: Granularity,
+    vector_size: int,
+) -> Floats:
+    """Thresholds of a tensor (..., K), float32, as `golden.quantize.quantize` takes them.
+
+    Returns:
+        Shape () for TENSOR, (M, 1, ..., 1) for CHANNEL, (..., J) for VECTOR: all broadcast to
+        (..., J).
+
+    Raises:
+        TypeError, ValueError: As `golden.quantize.quantize` does.
+    """
+    values = as_finite_float32(x)
+    thresholds = clip.choose(split_groups(values, granularity, vector_size), fmt)
+    shape: tuple[int, ...] = ()
+    if granularity is Granularity.CHANNEL:
+        shape = (len(values), *[1] * (values.ndim - 1))
+    elif granularity is Granularity.VECTOR:
+        shape = (*values.shape[:-1], -1)
+    return thresholds.astype(np.float32).reshape(shape)
+
+
+class Calibrator:
+    """Averages the thresholds of batches, as OCTAV's authors do for activations."""
+
+    def __init__(
+        self,
+        fmt: OperandFormat,
+        clip: Clip,
+        *,
+        granularity: Granularity = Granularity.TENSOR,
+        vector_size: int = 16,
+    ) -> None:
+        self._fmt = fmt
+        self._clip = clip
+        self._granularity = granularity
+        self._vector_size = vector_size
+        self._batches: list[Floats] = []
+
+    def collect(self, x: npt.ArrayLike) -> None:
+        """Take a batch.
+
+        Raises:
+            TypeError, ValueError: As `golden.quantize.quantize` does; a batch with thresholds of
+                another shape than those before.
+        """
+        thresholds = clipping_threshold(
+            x,
+            self._fmt,
+            self._clip,
+            granularity=self._granularity,
+            vector_size=self._vector_size,
+        )
+        if self._batches and thresholds.shape != self._batches[0].shape:
+            raise ValueError(
+                f"thresholds of all batches must have one shape, {self._batches[0].shape}, "
+                f"not {thresholds.shape}"
+            )
+        self._batches.append(thresholds)
+
+    def compute_amax(self) -> Floats:
+        """The mean threshold of the batches so far.
+
+        Raises:
+            ValueError: There are none.
+        """
+        if not self._batches:
+            raise ValueError("compute_amax needs at least one batch: call collect first")
+        mean = np.mean(np.stack(self._batches), axis=0, dtype=np.float64)
+        return np.asarray(mean, np.float32)

@@ -1,0 +1,105 @@
+"""`scalewright calibrate`: clipping thresholds of a tensor."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from golden.calibration import Granularity, split_groups
+from golden.config import VECTOR_SIZES, OperandFormat
+from golden.octav import End
+from sim import tensor_file
+from sim.cli.options import json_option, output_path, progress_bar, write_json
+from sim.cli.table import Table
+from sim.clipping_report import Choice, compare_methods, plot
+
+_METHODS = 7
+
+
+@click.command()
+@click.argument("tensor")
+@click.option("--bits", type=int, required=True, metavar="N", help="Bits of the elements, 2 to 8.")
+@click.option("--unsigned", is_flag=True, help="Unsigned elements; negative values clip to 0.")
+@click.option(
+    "--per",
+    type=click.Choice([granularity.value for granularity in Granularity]),
+    default=Granularity.TENSOR.value,
+    show_default=True,
+    help="What shares a threshold; a channel is a row.",
+)
+@click.option(
+    "--vector-size",
+    type=click.Choice([str(size) for size in VECTOR_SIZES]),
+    default="16",
+    show_default=True,
+    metavar="V",
+    help="Elements of a vector, with --per vector.",
+)
+@output_path("--plot", "picture", metavar="FILE", help="Draw the first group (.png, .svg, .pdf).")
+@output_path("--out", metavar="FILE", help="Write the thresholds to a .npz or .safetensors.")
+@json_option
+def calibrate(
+    tensor: str,
+    bits: int,
+    unsigned: bool,
+    per: str,
+    vector_size: str,
+    picture: Path | None,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Choose clipping thresholds for a tensor by every method, and compare their true errors.
+
+    TENSOR is a .npy, .npz or .safetensors file; FILE:NAME picks one tensor of several.
+
+    \b
+    Example:
+      scalewright calibrate weights.npy --bits 4 --per channel --plot build/clip.png
+    """
+    fmt = OperandFormat(element_bits=bits, signed=not unsigned)
+    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{picture}: a plot must end in .png, .svg or .pdf")
+    if out is not None:
+        tensor_file.require_writable_kind(out)
+    tensor_file.require_writable(picture, out, json_file)
+    values = tensor_file.load(tensor)
+    try:
+        groups = split_groups(values, Granularity(per), int(vector_size))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{tensor}: {error}") from None
+    with progress_bar("methods", _METHODS) as advance:
+        choices = compare_methods(groups, fmt, progress=advance)
+    signal = float(np.mean(np.square(groups, dtype=np.float64)))
+    table = Table("method", "threshold", "MSE", "over optimal", "SNR dB", "passes", "ended", "s")
+    for choice in choices:
+        table.add(*_row(choice, choices[0], signal))
+    table.print()
+    if picture is not None:
+        with tensor_file.replacing(picture) as scratch:
+            plot(scratch, picture.suffix.removeprefix("."), groups, fmt, choices)
+    if out is not None:
+        tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
+        tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})
+    write_json(json_file, [choice.as_dict() for choice in choices])
+
+
+def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:
+    low, high = choice.thresholds.min(), choice.thresholds.max()
+    threshold = f"{low:.6g}" if low == high else f"{low:.4g} .. {high:.4g}"
+    ratio = choice.mean_mse / optimal.mean_mse if optimal.mean_mse else 1.0
+    noise = 10 * np.log10(signal / choice.mean_mse) if choice.mean_mse else float("inf")
+    passes = ends = "-"
+    if choice.iterations is not None and choice.ends is not None:
+        passes = f"{choice.iterations.mean():.1f}"
+        counts = {end.name.lower(): int((choice.ends == end).sum()) for end in End}
+        ends = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return (
+        choice.method,
+        threshold,
+        f"{choice.mean_mse:.4g}",
+        f"{ratio:.4f}",
+        float(noise),
+        passes,
+        ends,
+        f"{choice.seconds:.3f}",
+    )
