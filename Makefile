@@ -52,6 +52,7 @@ regress: $(VENV)/core
 
 benchmark: $(VENV)/core
 	@$(BIN)/python -m sim.benchmark --json build/benchmark.json
+	@$(BIN)/python -m sim.clipping_benchmark --json build/clipping.json
 
 verilog: $(VENV)/core
 	@for preset in chip-5nm vs-quant-resnet50 vs-quant-bert int8; do \

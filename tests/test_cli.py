@@ -71,7 +71,10 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         (("generate", "4/4/4/6", "-o", "w.npy/out.v"), r"w\.npy: "),
         (("generate", "4/4/4/6"), r"Missing option '-o'"),
         (("generate", "-o", "out.v"), r"generate needs a NOTATION"),
-        (("generate", "4/4/4/6", "--lanes", "8", "-o", "out.v"), r"only --block octav takes --lanes"),
+        (
+            ("generate", "4/4/4/6", "--lanes", "8", "-o", "out.v"),
+            r"only --block octav takes --lanes",
+        ),
         (("generate", "4/4/4/6", "--block", "octav", "-o", "out.v"), r"takes neither a NOTATION"),
         (("generate", "--block", "octav", "--lanes", "3", "-o", "out.v"), r"1 to 64, not 3"),
         (("generate", "--block", "octav", "--depth", "12", "-o", "out.v"), r"of 8 lanes, not 12"),
@@ -96,6 +99,16 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         ((*_COMPARE, "--out", "out.txt"), r"out\.txt: results go to a \.npz or a \.safetensors"),
         ((*_COMPARE, "--out", "w.npy/out.npz"), r"w\.npy: "),
         ((*_COMPARE, "--json", "."), r"is a folder"),
+        ((*_COMPARE, "--clip", "best"), r"clipping method must be max, .* not 'best'"),
+        ((*_COMPARE, "--clip", "percentile:0"), r"at most 100, not 0"),
+        (("calibrate", "w.npy"), r"Missing option '--bits'"),
+        (("calibrate", "w.npy", "--bits", "9"), r"2 to 8, not 9"),
+        (("calibrate", "none.npy", "--bits", "4"), r"none\.npy: no such file"),
+        (("calibrate", "nan.npy", "--bits", "4"), r"nan\.npy: .*1 of 80 .* at \[1, 5\]: nan"),
+        (("calibrate", "text.npy", "--bits", "4"), r"text\.npy: .*real numbers"),
+        (("calibrate", "w.npy", "--bits", "4", "--per", "layer"), r"'layer' is not one of"),
+        (("calibrate", "w.npy", "--bits", "4", "--plot", "x.txt"), r"must end in \.png, \.svg or"),
+        (("calibrate", "w.npy", "--bits", "4", "--out", "x.txt"), r"results go to a \.npz or"),
         (("vectors", "4/4/4/6", "-o", "w.npy"), r"w\.npy: "),
         (("vectors", "4/4/4/6", "-o", "out", "--weights", "w.npy"), r"go together"),
         (("demo", "--images", "361"), r"361 is not in the range"),
@@ -218,3 +231,48 @@ def test_demo_ends_in_a_table_without_mismatches(tmp_path: Path) -> None:
     assert "0 mismatches between RTL and golden" in done.stdout
     rows = json.loads((tmp_path / "demo.json").read_text())
     assert [row["mismatches"] for row in rows] == [0] * 5
+
+
+def test_calibrate_prints_draws_and_writes(folder: Path) -> None:
+    done = _run(
+        "calibrate", "w.npy", "--bits", "4", "--per", "channel",
+        "--plot", "clip.svg", "--out", "clip.npz", "--json", "clip.json", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    choices = {
+        choice["method"]: choice for choice in json.loads((folder / "clip.json").read_text())
+    }
+    assert choices["max"]["thresholds"] == np.abs(np.load(folder / "w.npy")).max(axis=1).tolist()
+    assert choices["optimal"]["mean_mse"] == min(c["mean_mse"] for c in choices.values())
+    assert set(choices["octav"]["ends"]) <= {"fixed", "cycle"}
+    assert "<svg" in (folder / "clip.svg").read_text()
+    with np.load(folder / "clip.npz") as out:
+        assert out["octav"].shape == (3,)
+
+
+def test_compare_clips_as_asked(folder: Path) -> None:
+    noise = {}
+    for clip in ("max", "mse"):
+        done = _run(
+            "compare", "w.npy", "a.npy", "--config", "3/3/-/-", "--clip", clip,
+            "--json", "out.json", cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((folder / "out.json").read_text())
+        assert (summary["mismatches"], summary["clip"]) == (0, clip)
+        noise[clip] = summary["signal_to_noise_db"]
+    assert noise["max"] != noise["mse"]
+
+
+def test_octav_unit_generates_and_regresses(tmp_path: Path) -> None:
+    options = ("--block", "octav", "--lanes", "2", "--depth", "16", "--sample-bits", "8")
+    done = _run("generate", *options, "-o", "octav.v", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    description = json.loads((tmp_path / "octav.json").read_text())
+    assert description["configuration"]["depth"] == 16
+    assert "p (b + 1)" in description["timing"]["latency"]
+    done = _run("regress", *options, "--tensors", "20", "--json", "out.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (verdict,) = json.loads((tmp_path / "out.json").read_text())
+    assert verdict["mismatches"] == 0
+    assert verdict["regression"]["replay"].startswith("scalewright regress --sample-bits 8")
