@@ -10,7 +10,7 @@ import numpy.typing as npt
 from golden.clipping import max_threshold, octav_threshold, percentile_threshold
 from golden.config import OperandFormat
 from golden.mse import mse_optimal
-from golden.quantize import as_finite_float32, split_vectors
+from golden.quantize import Quantized, Scaling, as_finite_float32, quantize, split_vectors
 
 Floats = npt.NDArray[np.float32]
 
@@ -108,6 +108,45 @@ def clipping_threshold(
     elif granularity is Granularity.VECTOR:
         shape = (*values.shape[:-1], -1)
     return thresholds.astype(np.float32).reshape(shape)
+
+
+def quantize_clipped(
+    x: npt.ArrayLike,
+    fmt: OperandFormat,
+    clip: Clip,
+    *,
+    vector_size: int,
+    coarse_axis: int | None = None,
+    scaling: Scaling = Scaling.NEAREST,
+) -> Quantized:
+    """Quantize with thresholds for whatever has a scale of its own.
+
+    That is each vector where the format has per-vector scales, and else each index of the coarse
+    axis, or the whole tensor. `max` is plain quantization.
+
+    Raises:
+        TypeError, ValueError: As `golden.quantize.quantize` does; a coarse axis other than 0.
+    """
+    if coarse_axis not in (0, None):
+        raise ValueError(f"coarse_axis must be 0 or None, not {coarse_axis}")
+    threshold = None
+    if clip.method != "max":
+        granularity = Granularity.TENSOR if coarse_axis is None else Granularity.CHANNEL
+        threshold = clipping_threshold(
+            x,
+            fmt,
+            clip,
+            granularity=granularity if fmt.scale_bits is None else Granularity.VECTOR,
+            vector_size=vector_size,
+        )
+    return quantize(
+        x,
+        fmt,
+        vector_size=vector_size,
+        coarse_axis=coarse_axis,
+        threshold=threshold,
+        scaling=scaling,
+    )
 
 
 class Calibrator:

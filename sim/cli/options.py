@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from golden.calibration import Clip
 from golden.quantize import Scaling
 from sim.tensor_file import replacing
 
@@ -30,6 +31,30 @@ scaling_option = click.option(
     default=Scaling.NEAREST.value,
     show_default=True,
     help="How per-vector scales are rounded.",
+)
+
+
+class ClipType(click.ParamType[Clip]):
+    """`max`, `percentile:P`, `octav` or `mse`."""
+
+    name = "clip"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Clip:
+        """Turn the text of the option into its value."""
+        try:
+            return Clip.parse(value)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+
+clip_option = click.option(
+    "--clip",
+    type=ClipType(),
+    default="max",
+    show_default=True,
+    metavar="METHOD",
+    help="Clipping threshold: max, percentile:P, octav or mse. One for each vector where the "
+    "notation has a per-vector scale; else one for each weight row and for all activations.",
 )
 
 seed_option = click.option(

@@ -9,8 +9,15 @@ from golden.calibration import Clip
 from golden.config import DatapathConfig
 from sim import stimulus
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import clip_option, load_operands
-from sim.cli.options import json_option, output_path, scaling_option, seed_option, write_json
+from sim.cli.operands import load_operands
+from sim.cli.options import (
+    clip_option,
+    json_option,
+    output_path,
+    scaling_option,
+    seed_option,
+    write_json,
+)
 from sim.compare import matmul_words
 from sim.design import Design
 from sim.tb_vector_mac import INPUT, OUTPUT, golden, pack_results
