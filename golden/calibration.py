@@ -38,6 +38,14 @@ class Clip:
     method: str
     percent: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.method not in ("max", "percentile", "octav", "mse"):
+            raise ValueError(f"clipping method must be {METHODS}, not {self.method!r}")
+        if (self.method == "percentile") != (self.percent is not None):
+            raise ValueError(f"percent is for percentile, not {self.method} with {self.percent}")
+        if self.percent is not None and not 0 < self.percent <= 100:
+            raise ValueError(f"percentile must be above 0 and at most 100, not {self.percent:g}")
+
     @classmethod
     def parse(cls, text: str) -> "Clip":
         """Read `max`, `percentile:99.9`, `octav` or `mse`.
@@ -45,15 +53,12 @@ class Clip:
         Raises:
             ValueError: Something else.
         """
-        if text in ("max", "octav", "mse"):
-            return cls(text)
         match = re.fullmatch(r"percentile:(\d+(?:\.\d+)?)", text, re.ASCII)
-        if match is None:
+        if match is not None:
+            return cls("percentile", float(match[1]))
+        if text == "percentile":
             raise ValueError(f"clipping method must be {METHODS}, not {text!r}")
-        percent = float(match[1])
-        if not 0 < percent <= 100:
-            raise ValueError(f"percentile must be above 0 and at most 100, not {percent:g}")
-        return cls("percentile", percent)
+        return cls(text)
 
     def __str__(self) -> str:
         return self.method if self.percent is None else f"{self.method}:{self.percent:g}"
@@ -64,10 +69,9 @@ class Clip:
             return max_threshold(groups, fmt)
         if self.method == "octav":
             return octav_threshold(groups, fmt).thresholds
-        if self.method == "mse":
-            return mse_optimal(groups, fmt)
-        assert self.percent is not None
-        return percentile_threshold(groups, fmt, self.percent)
+        if self.percent is not None:
+            return percentile_threshold(groups, fmt, self.percent)
+        return mse_optimal(groups, fmt)
 
 
 def split_groups(x: npt.ArrayLike, granularity: Granularity, vector_size: int) -> Floats:

@@ -4,9 +4,10 @@ Their true error against the exact optimum on large tensors and on single vector
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -20,7 +21,7 @@ from sim.cli.table import Table
 from sim.clipping_report import compare_methods
 from sim.tensor_file import require_writable
 
-Groups = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 _BITS = (3, 4, 6)
 _VECTOR_SIZES = (16, 64)
@@ -93,15 +94,15 @@ def speed(advance: Callable[[int], None]) -> list[dict[str, Any]]:
     fmt = OperandFormat(element_bits=4)
     rows = []
     for per, groups in (("tensor", x.reshape(1, -1)), ("row", x)):
-        octav_seconds, octav = _best(lambda g=groups: octav_threshold(g, fmt).thresholds, 3)  # type: ignore[misc]
-        sweep_seconds, sweep = _best(lambda g=groups: mse_sweep(g, fmt), 1)  # type: ignore[misc]
+        octav_seconds, octav = _best(partial(octav_threshold, groups, fmt), 3)
+        sweep_seconds, sweep = _best(partial(mse_sweep, groups, fmt), 1)
         rows.append(
             {
                 "per": per,
                 "octav_seconds": octav_seconds,
                 "sweep_seconds": sweep_seconds,
                 "speedup": sweep_seconds / octav_seconds,
-                "octav_mse": float(mean_squared_error(groups, fmt, octav).mean()),
+                "octav_mse": float(mean_squared_error(groups, fmt, octav.thresholds).mean()),
                 "sweep_mse": float(mean_squared_error(groups, fmt, sweep).mean()),
             }
         )
@@ -109,9 +110,7 @@ def speed(advance: Callable[[int], None]) -> list[dict[str, Any]]:
     return rows
 
 
-def _best(
-    call: Callable[[], npt.NDArray[np.float64]], repeats: int
-) -> tuple[float, npt.NDArray[np.float64]]:
+def _best(call: Callable[[], T], repeats: int) -> tuple[float, T]:
     best = float("inf")
     for _ in range(repeats):
         started = perf_counter()

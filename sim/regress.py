@@ -123,14 +123,12 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     )
     played = list(zip(cases, run.outcomes, strict=False))  # up to the first that failed
     failure = None
-    if run.failure is not None:
-        failure = _failure(played[-1][0], run.failure, design)
-    else:
-        for case, outcome in played:
-            failure = failure or _late(case, outcome.cycles)
-    if failure is not None:
-        failed = replace(regression, phase=played[-1][0].phase.name, waves=True)
-        failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
+    for case, outcome in played:
+        failure = _failure(case, outcome, design)
+        if failure is not None:
+            failed = replace(regression, phase=case.phase.name, waves=True)
+            failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
+            break
     return Verdict(
         regression=regression,
         phases=len(played),
@@ -143,7 +141,12 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     )
 
 
-def _failure(case: Case, outcome: Outcome, design: Design) -> str:
+def _failure(case: Case, outcome: Outcome, design: Design) -> str | None:
+    """What went wrong in a phase; None if nothing did."""
+    if not outcome.failed:
+        if case.cycles is None or case.cycles == outcome.cycles:
+            return None
+        return f"phase {case.phase.name}: took {outcome.cycles} cycles, not {case.cycles}"
     lines = [f"phase {case.phase.name}: {violation}" for violation in outcome.violations[:1]]
     for mismatch in outcome.mismatches[:1]:
         codec = design.codec(mismatch.port)
@@ -161,9 +164,3 @@ def _result(word: int | None, codec: Codec) -> str:
         return "nothing"
     fields = codec.unpack(as_words([word], codec.bytes))
     return " ".join(f"{name}={int(values[0])}" for name, values in fields.items())
-
-
-def _late(case: Case, cycles: int) -> str | None:
-    if case.cycles is None or case.cycles == cycles:
-        return None
-    return f"phase {case.phase.name}: took {cycles} cycles, not {case.cycles}"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,12 @@ def test_rejects_other_methods(text: str) -> None:
         ValueError, match=r"^clipping method must be max, percentile:P, octav or mse, not "
     ):
         Clip.parse(text)
+
+
+@pytest.mark.parametrize(("method", "percent"), [("percentile", None), ("max", 99.0)])
+def test_percent_belongs_to_percentile(method: str, percent: float | None) -> None:
+    with pytest.raises(ValueError, match=r"^percent is for percentile, not "):
+        Clip(method, percent)
 
 
 @pytest.mark.parametrize("text", ["percentile:0", "percentile:101"])
@@ -99,8 +107,8 @@ def test_calibrator_needs_a_batch_and_batches_of_one_shape() -> None:
 
 @pytest.mark.parametrize("granularity", Granularity)
 def test_rejects_what_the_quantizer_rejects(granularity: Granularity) -> None:
-    options = {"granularity": granularity, "vector_size": 16}
+    options: dict[str, Any] = {"granularity": granularity, "vector_size": 16}
     with pytest.raises(ValueError, match=r"^a tensor must be finite in float32, but 1 of 3 "):
-        clipping_threshold(np.array([[1, np.nan, 2]]), _FMT, Clip("max"), **options)  # type: ignore[arg-type]
+        clipping_threshold(np.array([[1, np.nan, 2]]), _FMT, Clip("max"), **options)
     with pytest.raises(TypeError, match=r"^a tensor must have real numbers"):
-        clipping_threshold(np.ones((2, 2), complex), _FMT, Clip("max"), **options)  # type: ignore[arg-type]
+        clipping_threshold(np.ones((2, 2), complex), _FMT, Clip("max"), **options)

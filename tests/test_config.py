@@ -151,17 +151,17 @@ def test_rejects_with_the_value_and_the_range(
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: OperandFormat(element_bits="4"), r"^element_bits must be .*, not '4'$"),  # type: ignore[arg-type]
+        (lambda: OperandFormat(element_bits="4"), r"^element_bits must be .*, not '4'$"),  # type: ignore[arg-type]  # what is tested
         (lambda: OperandFormat(element_bits=True), r"^element_bits must be .*, not True$"),
-        (lambda: OperandFormat(element_bits=4, signed=1), r"^signed must be .*, not 1$"),  # type: ignore[arg-type]
-        (lambda: OperandFormat(element_bits=4, scale_bits=4.0), r"^scale_bits .*, not 4.0$"),  # type: ignore[arg-type]
-        (lambda: DatapathConfig.parse(4), r"^notation must be a string such as .*, not 4$"),  # type: ignore[arg-type]
+        (lambda: OperandFormat(element_bits=4, signed=1), r"^signed must be .*, not 1$"),  # type: ignore[arg-type]  # what is tested
+        (lambda: OperandFormat(element_bits=4, scale_bits=4.0), r"^scale_bits .*, not 4.0$"),  # type: ignore[arg-type]  # what is tested
+        (lambda: DatapathConfig.parse(4), r"^notation must be a string such as .*, not 4$"),  # type: ignore[arg-type]  # what is tested
         (
-            lambda: DatapathConfig.parse("4/4/4/6", vector_size=16.0),  # type: ignore[arg-type]
+            lambda: DatapathConfig.parse("4/4/4/6", vector_size=16.0),  # type: ignore[arg-type]  # what is tested
             r"^vector_size must be an integer, not 16.0$",
         ),
         (
-            lambda: DatapathConfig(weights="4", activations=OperandFormat(element_bits=4)),  # type: ignore[arg-type]
+            lambda: DatapathConfig(weights="4", activations=OperandFormat(element_bits=4)),  # type: ignore[arg-type]  # what is tested
             r"^weights must be an OperandFormat, not '4'$",
         ),
     ],
