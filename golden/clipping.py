@@ -126,19 +126,20 @@ class _Outside:
 
     def __init__(self, x: Groups) -> None:
         self.groups, size = x.shape
-        segment = min(_SEGMENT, -(-size // _CHUNK) * _CHUNK)
+        self._chunk = min(_CHUNK, size)
+        segment = min(_SEGMENT, -(-size // self._chunk) * self._chunk)
         segments = -(-size // segment)
         rows = np.zeros((self.groups * segments, segment), np.float32)
         rows.reshape(self.groups, -1)[:, :size] = x
-        chunks = segment // _CHUNK
+        chunks = segment // self._chunk
         self._suffix = np.zeros((len(rows), chunks + 1))
         step = max(1, _BLOCK_SAMPLES // segment)
         for start in range(0, len(rows), step):
             block = rows[start : start + step]
             block.sort(axis=1)
-            sums = block.astype(np.float64).reshape(len(block), chunks, _CHUNK).sum(axis=2)
+            sums = block.astype(np.float64).reshape(len(block), chunks, self._chunk).sum(axis=2)
             self._suffix[start : start + step, :-1] = np.cumsum(sums[:, ::-1], axis=1)[:, ::-1]
-        self._chunks = rows.reshape(len(rows), chunks, _CHUNK)
+        self._chunks = rows.reshape(len(rows), chunks, self._chunk)
         self._smallest = np.ascontiguousarray(self._chunks[:, :, 0])
 
     def above(self, threshold: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -154,7 +155,7 @@ class _Outside:
         chunk = self._chunks[rows, np.maximum(first_whole - 1, 0)]
         partly = (chunk > limit) & (first_whole > 0)[:, None]
         total = self._suffix[rows, first_whole] + (chunk.astype(np.float64) * partly).sum(axis=1)
-        number = whole * _CHUNK + np.count_nonzero(partly, axis=1)
+        number = whole * self._chunk + np.count_nonzero(partly, axis=1)
         return (
             total.reshape(self.groups, -1).sum(axis=1),
             number.reshape(self.groups, -1).sum(axis=1),

@@ -149,7 +149,9 @@ def main(samples: int, vectors: int, json_file: Path | None) -> None:
         means = [np.mean([row["seconds"][method] for row in rows]) for method in methods]
         table.add(f"{bits} bits", *(f"{mean:.3f}" for mean in means))
     table.print()
-    table = Table("V", "bits", "octav over optimal", "max over optimal", "optimal, s")
+    table = Table(
+        "V", "bits", "octav over optimal", "max over optimal", "octav loses to max, %", "optimal, s"
+    )
     for row in results["small_vectors"]:
         table.add(
             *(f"{value:.3f}" if isinstance(value, float) else value for value in row.values())

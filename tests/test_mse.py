@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from golden import mse
 from golden.config import OperandFormat
 from golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from golden.quantize import quantize
@@ -94,6 +95,54 @@ def test_no_threshold_of_a_fine_sweep_is_better(bits: int, signed: bool) -> None
     optimal = mean_squared_error(x, fmt, mse_optimal(x, fmt))
     swept = mean_squared_error(x, fmt, mse_sweep(x, fmt, points=1000))
     assert (optimal <= swept * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("shape", ["normal", "student", "outlier", "few values", "one", "equal"])
+def test_search_finds_what_the_list_of_all_breakpoints_gives(
+    bits: int, signed: bool, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(bits)
+    x = rng.standard_normal((4, 5000))
+    if shape == "student":
+        x = rng.standard_t(2, x.shape)
+    elif shape == "outlier":
+        x[:, 0] = 1e30
+    elif shape == "few values":
+        x = np.rint(2 * x)
+    elif shape == "one":
+        x[:, 1:] = 0
+        x[0, 0] = -1
+    elif shape == "equal":
+        x = np.full(x.shape, 3.7)
+    groups = x.astype(np.float32)
+    fmt = OperandFormat(element_bits=bits, signed=signed)
+    monkeypatch.setattr(mse, "_LISTED_BREAKPOINTS", groups.size * fmt.qmax)
+    listed = mse_optimal(groups, fmt)
+    monkeypatch.setattr(mse, "_LISTED_BREAKPOINTS", 0)
+    np.testing.assert_allclose(mse_optimal(groups, fmt), listed, rtol=1e-9)
+
+
+@given(x=st.lists(st.integers(-40, 40), min_size=1, max_size=9), fmt=_FORMATS)
+def test_search_gives_the_exact_least_error(x: list[int], fmt: OperandFormat) -> None:
+    groups = np.array([x], np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mse, "_LISTED_BREAKPOINTS", 0)
+        patch.setattr(mse, "_LEAF_BREAKPOINTS", 2)  # so that it divides
+        threshold = mse_optimal(groups, fmt)
+    error = mean_squared_error(groups, fmt, threshold)[0] * len(x)
+    least = float(_least_error([Fraction(v) for v in x], fmt))
+    assert error == pytest.approx(least, rel=1e-9, abs=1e-9)  # floats: squares cancel
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_of_equal_minima_the_smallest_threshold_is_given(bits: int) -> None:
+    # A single sample is exact at max / k for every k.
+    x = np.random.default_rng(bits).standard_normal((200, 1)).astype(np.float32)
+    vectors = np.concatenate([x, np.zeros((200, 15), np.float32)], axis=1)
+    threshold = mse_optimal(vectors, OperandFormat(element_bits=bits))
+    np.testing.assert_allclose(threshold, np.abs(x[:, 0]), rtol=1e-12)
 
 
 def test_groups_do_not_see_each_other() -> None:
