@@ -94,8 +94,8 @@ def speed(advance: Callable[[int], None]) -> list[dict[str, Any]]:
     fmt = OperandFormat(element_bits=4)
     rows = []
     for name in _SPEED_DISTRIBUTIONS:
-        x = DISTRIBUTIONS[name](np.random.default_rng(0), 4096 * 4096)
-        x = x.astype(np.float32).reshape(4096, 4096)
+        drawn = DISTRIBUTIONS[name](np.random.default_rng(0), 4096 * 4096)
+        x = drawn.astype(np.float32).reshape(4096, 4096)
         for per, groups in (("tensor", x.reshape(1, -1)), ("row", x)):
             octav_seconds, octav = _best(partial(octav_threshold, groups, fmt), 3)
             sweep_seconds, sweep = _best(partial(mse_sweep, groups, fmt), 1)
