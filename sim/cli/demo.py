@@ -56,10 +56,10 @@ def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
         "float %",
         "golden %",
         "RTL %",
-        "output SNR dB",
-        "accumulators",
+        "SNR dB",
+        "compared",
         "mismatches",
-        "vector pairs",
+        "pairs",
         "pairs/s",
     )
     for result in results:
