@@ -1,0 +1,85 @@
+"""Dynamic per-vector quantization of outputs: y becomes the next layer's elements and scales.
+
+y is integer with f fraction bits, in units of the next layer's gamma (Keller et al., JSSC 2023: the
+post-processing unit). For each vector, as exact rationals,
+
+    s_q = min(ceil(max|y| / (qmax * 2^f)), 2^M - 1)     max(y, 0) instead of |y| where unsigned
+    x_q = clip(rne(y / (s_q * 2^f)), qmin, qmax)         0 where s_q = 0
+
+Without per-vector scales s_q is 1, and absent.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import VECTOR_SIZES, OperandFormat
+from golden.quantize import Quantized
+
+FRACTION_BITS = range(24)
+# 2 |y| + s_q * 2^f, at most 2^39, is far from the end of 64 bits.
+_Y_LIMIT = 1 << 31
+
+
+def requantize(
+    y: npt.ArrayLike,
+    fmt: OperandFormat,
+    *,
+    vector_size: int,
+    fraction_bits: int,
+    gamma: float = 1.0,
+) -> Quantized:
+    """Quantize integers (..., K); a tail shorter than V is padded with zeros.
+
+    Args:
+        y: Signed integers of at most 32 bits.
+        fmt: Format of the result.
+        vector_size: Elements V of one vector: 4, 8, 16, 32 or 64.
+        fraction_bits: f, 0 to 23.
+        gamma: The next layer's coarse scale, static; it goes to the result as it is.
+
+    Raises:
+        TypeError: Values that are not integers.
+        ValueError: An empty tensor, or a parameter out of range.
+    """
+    values = np.asarray(y)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"y must be integers, not {values.dtype}")
+    if values.ndim == 0 or values.size == 0:
+        raise ValueError(f"y must have at least one axis and one element: {values.shape}")
+    if vector_size not in VECTOR_SIZES:
+        raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
+    if fraction_bits not in FRACTION_BITS:
+        raise ValueError(
+            f"fraction_bits must be from {FRACTION_BITS[0]} to {FRACTION_BITS[-1]}, "
+            f"not {fraction_bits}"
+        )
+    if not (values.min() >= -_Y_LIMIT and values.max() < _Y_LIMIT):
+        raise ValueError("y must fit 32 bits")
+    length = values.shape[-1]
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, -length % vector_size)]
+    vectors = np.pad(values.astype(np.int64), padding)
+    vectors = vectors.reshape(*values.shape[:-1], -1, vector_size)
+    scales = np.ones(vectors.shape[:-1], np.int64)
+    if fmt.scale_bits is not None:
+        peak = np.abs(vectors).max(axis=-1) if fmt.signed else vectors.max(axis=-1).clip(min=0)
+        scales = np.minimum(-(-peak // (fmt.qmax << fraction_bits)), fmt.scale_max)
+    divisor = np.maximum(scales, 1)[..., None] << fraction_bits
+    elements = np.where(scales[..., None] == 0, 0, _divide_half_even(vectors, divisor))
+    elements = np.clip(elements, fmt.qmin, fmt.qmax)
+    return Quantized(
+        elements=elements.astype(np.int8 if fmt.signed else np.uint8),
+        scales=None if fmt.scale_bits is None else scales.astype(np.uint16),
+        gamma=np.asarray(gamma, np.float32),
+        format=fmt,
+        length=length,
+    )
+
+
+def _divide_half_even(
+    dividend: npt.NDArray[np.int64], divisor: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """rne(dividend / divisor) for positive divisors."""
+    quotient, rest = np.divmod(2 * dividend + divisor, 2 * divisor)
+    # Half up so far: at a tie an odd quotient is one too large.
+    rounded: npt.NDArray[np.int64] = quotient - ((rest == 0) & (quotient & 1 == 1))
+    return rounded

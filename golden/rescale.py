@@ -1,0 +1,125 @@
+"""Coarse rescaling of accumulators: multiplier, shift, bias, saturation, ReLU, in integers.
+
+    y = sat_R(rne(acc * m / 2^e) + b),  then max(y, 0) where ReLU is on
+
+m * 2^-e stands for gamma_w * gamma_a * 2^sh / gamma_out, rounded to 16 significant bits; `rne`
+rounds half to even. The product has at most 64 bits, and everything is exact.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
+MANTISSA_BITS = 16
+EXPONENTS = range(64)
+# Widths of y; the chip's post-processing works on as many as its accumulator has.
+RESULT_BITS = range(8, 33)
+# acc * m has to fit 64 bits.
+_ACCUMULATOR_LIMIT = 1 << 47
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rescaling:
+    """Parameters of a layer's M output channels.
+
+    Attributes:
+        mantissas: m, (M,): 2^15 to 2^16 - 1, or 0.
+        exponents: e, (M,): 0 to 63.
+        biases: b, (M,): signed, `result_bits` wide.
+        result_bits: R, the width of y.
+        relu: Whether negative results become 0.
+
+    Raises:
+        ValueError: A value out of range, or arrays of different lengths.
+    """
+
+    mantissas: Integers
+    exponents: Integers
+    biases: Integers
+    result_bits: int = 18
+    relu: bool = False
+
+    def __post_init__(self) -> None:
+        if self.result_bits not in RESULT_BITS:
+            raise ValueError(
+                f"result_bits must be from {RESULT_BITS[0]} to {RESULT_BITS[-1]}, "
+                f"not {self.result_bits}"
+            )
+        bias_limit = 1 << (self.result_bits - 1)
+        for name, low, high in (
+            ("mantissas", 0, (1 << MANTISSA_BITS) - 1),
+            ("exponents", EXPONENTS[0], EXPONENTS[-1]),
+            ("biases", -bias_limit, bias_limit - 1),
+        ):
+            values = getattr(self, name)
+            if values.shape != self.mantissas.shape or values.ndim != 1:
+                raise ValueError(f"{name} must be {self.mantissas.shape}, not {values.shape}")
+            outside = values[(values < low) | (values > high)]
+            if outside.size:
+                raise ValueError(f"{name} must be from {low} to {high}, not {outside[0]}")
+        denormal = self.mantissas[
+            (self.mantissas > 0) & (self.mantissas < 1 << (MANTISSA_BITS - 1))
+        ]
+        if denormal.size:
+            raise ValueError(f"mantissas must be 0 or at least 32768, not {denormal[0]}")
+
+
+def multiplier(scale: npt.ArrayLike) -> tuple[Integers, Integers]:
+    """Mantissas and exponents of real factors, rounded half to even to 16 significant bits.
+
+    Args:
+        scale: Finite factors, not negative, below 2^16 - 1/2. Those below 2^-48 become 0.
+
+    Raises:
+        ValueError: A factor out of range.
+    """
+    factors = np.asarray(scale, np.float64)
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError("scale must be finite and not negative")
+    fractions, powers = np.frexp(factors)
+    mantissas = np.rint(np.ldexp(fractions, MANTISSA_BITS)).astype(np.int64)
+    exponents = MANTISSA_BITS - powers.astype(np.int64)
+    carried = mantissas == 1 << MANTISSA_BITS
+    mantissas = np.where(carried, mantissas >> 1, mantissas)
+    exponents = np.where(carried, exponents - 1, exponents)
+    if (exponents < 0).any():
+        raise ValueError(f"scale must be below {1 << MANTISSA_BITS}, not {factors.max()}")
+    vanishing = (exponents > EXPONENTS[-1]) | (mantissas == 0)
+    return np.where(vanishing, 0, mantissas), np.where(vanishing, 0, exponents)
+
+
+def rescale(accumulators: npt.ArrayLike, rescaling: Rescaling) -> tuple[Integers, Integers]:
+    """Rescale accumulators (..., M), at most 48 bits wide.
+
+    Returns:
+        y, (..., M), and as flags (0 or 1) where it saturated.
+
+    Raises:
+        ValueError: An accumulator of more than 48 bits, or M that does not fit.
+    """
+    acc = np.asarray(accumulators, np.int64)
+    if acc.shape[-1:] != rescaling.mantissas.shape:
+        raise ValueError(f"accumulators must be (..., {len(rescaling.mantissas)}), not {acc.shape}")
+    if acc.size and not (acc.min() >= -_ACCUMULATOR_LIMIT and acc.max() < _ACCUMULATOR_LIMIT):
+        raise ValueError("accumulators must fit 48 bits")
+    exact = round_half_even_shift(acc * rescaling.mantissas, rescaling.exponents)
+    exact = exact + rescaling.biases
+    limit = 1 << (rescaling.result_bits - 1)
+    y = np.clip(exact, -limit, limit - 1)
+    saturated = (y != exact).astype(np.int64)
+    if rescaling.relu:
+        y = np.maximum(y, 0)
+    return y, saturated
+
+
+def round_half_even_shift(values: Integers, shifts: npt.ArrayLike) -> Integers:
+    """rne(values / 2^shifts) for shifts of 0 to 63."""
+    amount = np.asarray(shifts, np.int64)
+    quotient = values >> amount
+    rest = values - (quotient << amount)
+    half = np.int64(1) << np.maximum(amount - 1, 0)  # more than any rest for a shift of 0
+    rounded: Integers = quotient + ((rest > half) | ((rest == half) & (quotient & 1 == 1)))
+    return rounded
