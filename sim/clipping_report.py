@@ -133,7 +133,9 @@ def plot(
     errors = [float(mean_squared_error(group, fmt, np.array([t]))[0]) for t in thresholds]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.semilogy(thresholds, errors, color="0.6", zorder=1)
+    axes.plot(thresholds, errors, color="0.6", zorder=1)
+    if all(error > 0 for error in (*errors, *(choice.mse[0] for choice in choices))):
+        axes.set_yscale("log")
     markers = "*osv^DP"
     for choice, marker in zip(choices, markers, strict=False):
         axes.scatter(

@@ -276,3 +276,18 @@ def test_octav_unit_generates_and_regresses(tmp_path: Path) -> None:
     (verdict,) = json.loads((tmp_path / "out.json").read_text())
     assert verdict["mismatches"] == 0
     assert verdict["regression"]["replay"].startswith("scalewright regress --sample-bits 8")
+
+
+def test_zeros_have_no_noise_and_json_no_nan(folder: Path) -> None:
+    np.save(folder / "zeros.npy", np.zeros((2, 20), np.float32))
+    done = _run(
+        "compare", "zeros.npy", "a.npy", "--config", "4/4/4/6", "--json", "out.json", cwd=folder
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((folder / "out.json").read_text())["signal_to_noise_db"] is None
+    done = _run(
+        "calibrate", "zeros.npy", "--bits", "4", "--plot", "zeros.png", "--json", "out.json",
+        cwd=folder,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(choice["mean_mse"] == 0 for choice in json.loads((folder / "out.json").read_text()))

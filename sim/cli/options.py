@@ -1,6 +1,7 @@
 """Options and output that commands share."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,11 +68,23 @@ seed_option = click.option(
 
 
 def write_json(path: Path | None, results: Any) -> None:
-    """Write results as JSON, whole or not at all; nothing without a path."""
+    """Write results as JSON, whole or not at all; nothing without a path.
+
+    A figure that is infinite or undefined, such as the signal-to-noise ratio without noise, becomes
+    null: JSON has no other word for it.
+    """
     if path is None:
         return
     with replacing(path) as scratch:
-        scratch.write_text(json.dumps(results, indent=2) + "\n")
+        scratch.write_text(json.dumps(_finite(results), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager
