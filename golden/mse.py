@@ -154,7 +154,6 @@ class _Search:
 
     def __init__(self, x: Groups, qmax: int) -> None:
         self._x = np.sort(x)
-        self._qmax = qmax
         self._halves = np.arange(qmax) + 0.5
         self._sums = np.concatenate([[0.0], np.cumsum(self._x, dtype=np.float64)])
         self._squares = float(np.einsum("n,n->", x, x, dtype=np.float64))

@@ -39,7 +39,6 @@ class Divider(wiring.Component):
         ):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, not {value!r}")
-        self._dividend_width = dividend_width
         self._divisor_width = divisor_width
         self._quotient_width = quotient_width
         self._bits_per_cycle = bits_per_cycle

@@ -14,11 +14,6 @@ Pattern: TypeAlias = npt.NDArray[np.bool_]
 _LENGTH = 4093
 
 
-def always() -> Pattern:
-    """No stalls."""
-    return np.ones(1, np.bool_)
-
-
 def alternating() -> Pattern:
     """Every other cycle."""
     return np.array([True, False])

@@ -121,6 +121,7 @@ def test_search_finds_what_the_list_of_all_breakpoints_gives(
     monkeypatch.setattr(mse, "_LISTED_BREAKPOINTS", groups.size * fmt.qmax)
     listed = mse_optimal(groups, fmt)
     monkeypatch.setattr(mse, "_LISTED_BREAKPOINTS", 0)
+    # floats: A / B from sums in another order
     np.testing.assert_allclose(mse_optimal(groups, fmt), listed, rtol=1e-9)
 
 
@@ -142,6 +143,7 @@ def test_of_equal_minima_the_smallest_threshold_is_given(bits: int) -> None:
     x = np.random.default_rng(bits).standard_normal((200, 1)).astype(np.float32)
     vectors = np.concatenate([x, np.zeros((200, 15), np.float32)], axis=1)
     threshold = mse_optimal(vectors, OperandFormat(element_bits=bits))
+    # floats: a quotient of sums, not the sample itself
     np.testing.assert_allclose(threshold, np.abs(x[:, 0]), rtol=1e-12)
 
 

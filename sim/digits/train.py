@@ -3,7 +3,9 @@
 scikit-learn ships 1,797 handwritten digits of 8 x 8 pixels (UCI, Alpaydin and Kaynak, 1998). The
 network, 64-128-64-10 with ReLU, learns from 1,437 of them; the other 360 are the demo's test. Of
 the ten combinations of weight penalty (1e-4 to 1) and seed (0, 1) that were tried, this is one of
-those with the highest accuracy in floats.
+three with the highest accuracy in floats, on these test images. It was taken with the accuracies
+after quantization in view, too: the demo shows that the RTL equals golden, and is no evidence on
+what quantization does to accuracy.
 """
 
 import numpy as np
