@@ -12,10 +12,9 @@ Without per-vector scales s_q is 1, and absent.
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import VECTOR_SIZES, OperandFormat
+from golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
 from golden.quantize import Quantized
 
-FRACTION_BITS = range(24)
 # 2 |y| + s_q * 2^f, at most 2^39, is far from the end of 64 bits.
 _Y_LIMIT = 1 << 31
 
@@ -48,9 +47,9 @@ def requantize(
         raise ValueError(f"y must have at least one axis and one element: {values.shape}")
     if vector_size not in VECTOR_SIZES:
         raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
-    if fraction_bits not in FRACTION_BITS:
+    if fraction_bits not in OUTPUT_FRACTION_BITS:
         raise ValueError(
-            f"fraction_bits must be from {FRACTION_BITS[0]} to {FRACTION_BITS[-1]}, "
+            f"fraction_bits must be from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}, "
             f"not {fraction_bits}"
         )
     if not (values.min() >= -_Y_LIMIT and values.max() < _Y_LIMIT):

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS
+
 Integers = npt.NDArray[np.int64]
 
-MANTISSA_BITS = 16
-EXPONENTS = range(64)
-# Widths of y; the chip's post-processing works on as many as its accumulator has.
-RESULT_BITS = range(8, 33)
 # acc * m has to fit 64 bits.
 _ACCUMULATOR_LIMIT = 1 << 47
 

@@ -158,7 +158,7 @@ def test_rejects_with_the_value_and_the_range(
         (lambda: DatapathConfig.parse(4), r"^notation must be a string such as .*, not 4$"),  # type: ignore[arg-type]  # what is tested
         (
             lambda: DatapathConfig.parse("4/4/4/6", vector_size=16.0),  # type: ignore[arg-type]  # what is tested
-            r"^vector_size must be an integer, not 16.0$",
+            r"^vector_size must be a power of two from 4 to 64, not 16.0$",
         ),
         (
             lambda: DatapathConfig(weights="4", activations=OperandFormat(element_bits=4)),  # type: ignore[arg-type]  # what is tested

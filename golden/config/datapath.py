@@ -1,34 +1,20 @@
-"""The notation of a datapath and every width that follows from it.
+"""A vector MAC datapath: its notation and every width that follows from it.
 
-This is the one file that the golden model, the hardware and the testbenches share: facts, no
-arithmetic on data. The notation `W/A/ws/as` is that of VS-Quant (Dai et al., MLSys 2021).
+The notation `W/A/ws/as` is that of VS-Quant (Dai et al., MLSys 2021).
 """
 
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from golden.config.parameter import require_in_range, require_power_of_two
+
 ELEMENT_BITS = range(2, 9)
 SCALE_BITS = range(2, 11)
 VECTOR_SIZES = (4, 8, 16, 32, 64)
 ACCUMULATOR_BITS = range(16, 49)
 
-SAMPLE_BITS = range(2, 25)
-SAMPLE_LANES = (1, 2, 4, 8, 16, 32, 64)
-FRACTION_BITS = range(17)
-OCTAV_ITERATIONS = range(1, 64)
-# Bits of OCTAV's K, at most 12 * 4^8 = 786,432.
-CONSTANT_BITS = 20
-
 _NOTATION = re.compile(r"(\d+)/(\d+)(U?)/(\d+|-)/(\d+|-)", re.ASCII)
-
-
-def _require_in_range(name: str, value: object, allowed: range) -> None:
-    requirement = f"{name} must be an integer from {allowed.start} to {allowed.stop - 1}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{requirement}, not {value!r}")
-    if value not in allowed:
-        raise ValueError(f"{requirement}, not {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +33,11 @@ class OperandFormat:
     scale_bits: int | None = None
 
     def __post_init__(self) -> None:
-        _require_in_range("element_bits", self.element_bits, ELEMENT_BITS)
+        require_in_range("element_bits", self.element_bits, ELEMENT_BITS)
         if not isinstance(self.signed, bool):
             raise TypeError(f"signed must be True or False, not {self.signed!r}")
         if self.scale_bits is not None:
-            _require_in_range("scale_bits", self.scale_bits, SCALE_BITS)
+            require_in_range("scale_bits", self.scale_bits, SCALE_BITS)
 
     @property
     def qmax(self) -> int:
@@ -103,20 +89,14 @@ class DatapathConfig:
                 raise TypeError(f"{name} must be an OperandFormat, not {getattr(self, name)!r}")
         if not self.weights.signed:
             raise ValueError("weights must be signed: only activations may be unsigned")
-        if isinstance(self.vector_size, bool) or not isinstance(self.vector_size, int):
-            raise TypeError(f"vector_size must be an integer, not {self.vector_size!r}")
-        if self.vector_size not in VECTOR_SIZES:
-            raise ValueError(
-                f"vector_size must be a power of two from {VECTOR_SIZES[0]} to {VECTOR_SIZES[-1]}, "
-                f"not {self.vector_size}"
-            )
+        require_power_of_two("vector_size", self.vector_size, VECTOR_SIZES)
         if self.scale_product_bits is not None:
             if self.full_scale_product_bits == 0:
                 raise ValueError(
                     f"scale_product_bits must be left out where no operand has a per-vector scale "
                     f"({self}), not {self.scale_product_bits}"
                 )
-            _require_in_range(
+            require_in_range(
                 "scale_product_bits",
                 self.scale_product_bits,
                 range(1, self.full_scale_product_bits + 1),
@@ -124,7 +104,7 @@ class DatapathConfig:
             if self.scale_product_bits == self.full_scale_product_bits:
                 # One datapath, one configuration: equal hardware compares equal.
                 object.__setattr__(self, "scale_product_bits", None)
-        _require_in_range("accumulator_bits", self.accumulator_bits, ACCUMULATOR_BITS)
+        require_in_range("accumulator_bits", self.accumulator_bits, ACCUMULATOR_BITS)
 
     @classmethod
     def parse(
@@ -285,99 +265,6 @@ class DatapathConfig:
     def accumulator_max(self) -> int:
         """Largest accumulator value, 2^(C-1) - 1: where it saturates above."""
         return (1 << (self.accumulator_bits - 1)) - 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class OctavConfig:
-    """An OCTAV iteration unit.
-
-    Attributes:
-        sample_bits: Width of a signed sample in bits, 2 to 24.
-        lanes: Samples taken per cycle: a power of two from 1 to 64.
-        depth: Samples of the largest tensor, a multiple of `lanes` up to 2^24.
-        fraction_bits: Fraction bits of the threshold, 0 to 16.
-        max_iterations: Limit of the passes, 1 to 63.
-        resident: Keep the samples in a memory of `depth` samples and iterate alone; or else make
-            one pass for each time that the tensor is streamed.
-    """
-
-    sample_bits: int = 12
-    lanes: int = 8
-    depth: int = 4096
-    fraction_bits: int = 4
-    max_iterations: int = 10
-    resident: bool = True
-
-    def __post_init__(self) -> None:
-        _require_in_range("sample_bits", self.sample_bits, SAMPLE_BITS)
-        _require_in_range("fraction_bits", self.fraction_bits, FRACTION_BITS)
-        _require_in_range("max_iterations", self.max_iterations, OCTAV_ITERATIONS)
-        if self.lanes not in SAMPLE_LANES:
-            raise ValueError(f"lanes must be a power of two from 1 to 64, not {self.lanes}")
-        _require_in_range("depth", self.depth, range(1, (1 << 24) + 1))
-        if self.depth % self.lanes:
-            raise ValueError(f"depth must be a multiple of {self.lanes} lanes, not {self.depth}")
-        if not isinstance(self.resident, bool):
-            raise TypeError(f"resident must be True or False, not {self.resident!r}")
-
-    def __str__(self) -> str:
-        mode = "resident" if self.resident else "streaming"
-        return f"octav {self.sample_bits}.{self.fraction_bits} {mode}"
-
-    @property
-    def summary(self) -> str:
-        """The whole configuration in words."""
-        return (
-            f"{'resident' if self.resident else 'streaming'}, {self.lanes} lanes of "
-            f"{self.sample_bits}-bit samples, at most {self.depth} samples, threshold with "
-            f"{self.fraction_bits} fraction bits, at most {self.max_iterations} iterations"
-        )
-
-    @property
-    def slug(self) -> str:
-        """The whole configuration as one word, for file names."""
-        mode = "resident" if self.resident else "streaming"
-        return (
-            f"octav_{mode}_s{self.sample_bits}_l{self.lanes}_d{self.depth}_f{self.fraction_bits}"
-            f"_i{self.max_iterations}"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The configuration and its derived widths (bits), ready for JSON."""
-        return {
-            **asdict(self),
-            "widths": {
-                "threshold": self.threshold_bits,
-                "sum": self.sum_bits,
-                "count": self.count_bits,
-                "constant": CONSTANT_BITS,
-            },
-        }
-
-    @property
-    def rows(self) -> int:
-        """Cycles that the largest tensor takes at `lanes` samples each."""
-        return self.depth // self.lanes
-
-    @property
-    def threshold_bits(self) -> int:
-        """Width of the threshold: that of the largest magnitude, 2^(sample_bits-1), and F bits."""
-        return self.sample_bits + self.fraction_bits
-
-    @property
-    def count_bits(self) -> int:
-        """Width of a number of samples, 0 to `depth`."""
-        return self.depth.bit_length()
-
-    @property
-    def sum_bits(self) -> int:
-        """Width of a sum of `depth` magnitudes."""
-        return (self.depth << (self.sample_bits - 1)).bit_length()
-
-    @property
-    def iteration_bits(self) -> int:
-        """Width of a number of passes."""
-        return self.max_iterations.bit_length()
 
 
 PRESETS: dict[str, DatapathConfig] = {

@@ -1,0 +1,40 @@
+"""The configurations of the hardware and every width that follows from them.
+
+This is all that the golden model, the hardware and the testbenches share: facts, no arithmetic on
+data.
+"""
+
+from golden.config.datapath import (
+    ACCUMULATOR_BITS,
+    ELEMENT_BITS,
+    PRESETS,
+    SCALE_BITS,
+    VECTOR_SIZES,
+    DatapathConfig,
+    OperandFormat,
+)
+from golden.config.engine import (
+    EXPONENTS,
+    MANTISSA_BITS,
+    OUTPUT_FRACTION_BITS,
+    RESULT_BITS,
+    EngineConfig,
+)
+from golden.config.octav import CONSTANT_BITS, OctavConfig
+
+__all__ = [
+    "ACCUMULATOR_BITS",
+    "CONSTANT_BITS",
+    "ELEMENT_BITS",
+    "EXPONENTS",
+    "MANTISSA_BITS",
+    "OUTPUT_FRACTION_BITS",
+    "PRESETS",
+    "RESULT_BITS",
+    "SCALE_BITS",
+    "VECTOR_SIZES",
+    "DatapathConfig",
+    "EngineConfig",
+    "OctavConfig",
+    "OperandFormat",
+]
