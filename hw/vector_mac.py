@@ -13,6 +13,10 @@ def _element(fmt):
     return signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
 
 
+def _tag(bits):
+    return {"tag": unsigned(bits)} if bits else {}
+
+
 class VectorPair(data.StructLayout):
     """One vector of weights, one of activations, their scales, and their place in the sum.
 
@@ -24,9 +28,10 @@ class VectorPair(data.StructLayout):
     activation_scale : unsigned, as bits; absent where the notation has `-`
     first : the accumulator starts from 0 with this vector
     last : the accumulator is a result after this vector
+    tag : travels from the vector with `last` to the result; absent with 0 bits
     """
 
-    def __init__(self, config: DatapathConfig):
+    def __init__(self, config: DatapathConfig, tag_bits=0):
         members = {
             "weights": data.ArrayLayout(_element(config.weights), config.vector_size),
             "activations": data.ArrayLayout(_element(config.activations), config.vector_size),
@@ -35,7 +40,7 @@ class VectorPair(data.StructLayout):
             members["weight_scale"] = unsigned(config.weights.scale_bits)
         if config.activations.scale_bits is not None:
             members["activation_scale"] = unsigned(config.activations.scale_bits)
-        super().__init__({**members, "first": 1, "last": 1})
+        super().__init__({**members, "first": 1, "last": 1, **_tag(tag_bits)})
 
 
 class VectorSum(data.StructLayout):
@@ -45,10 +50,12 @@ class VectorSum(data.StructLayout):
     -------
     accumulator : signed, C bits, in units of gamma_w * gamma_a * 2^sh
     saturated : the accumulator has saturated since `first`
+    tag : that of the vector with `last`; absent with 0 bits
     """
 
-    def __init__(self, config: DatapathConfig):
-        super().__init__({"accumulator": signed(config.accumulator_bits), "saturated": 1})
+    def __init__(self, config: DatapathConfig, tag_bits=0):
+        members = {"accumulator": signed(config.accumulator_bits), "saturated": 1}
+        super().__init__({**members, **_tag(tag_bits)})
 
 
 class VectorMac(wiring.Component):
@@ -70,8 +77,8 @@ class VectorMac(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(VectorPair(config)))
-    o : Out(stream.Signature(VectorSum(config)))
+    i : In(stream.Signature(VectorPair(config, tag_bits)))
+    o : Out(stream.Signature(VectorSum(config, tag_bits)))
 
     Attributes:
     ----------
@@ -82,14 +89,15 @@ class VectorMac(wiring.Component):
 
     latency = 2
 
-    def __init__(self, config: DatapathConfig):
+    def __init__(self, config: DatapathConfig, *, tag_bits=0):
         if not isinstance(config, DatapathConfig):
             raise TypeError(f"config must be a DatapathConfig, not {config!r}")
         self.config = config
+        self._tag_bits = tag_bits
         super().__init__(
             {
-                "i": In(stream.Signature(VectorPair(config))),
-                "o": Out(stream.Signature(VectorSum(config))),
+                "i": In(stream.Signature(VectorPair(config, tag_bits))),
+                "o": Out(stream.Signature(VectorSum(config, tag_bits))),
             }
         )
 
@@ -128,6 +136,9 @@ class VectorMac(wiring.Component):
                 s1_first.eq(self.i.payload.first),
                 s1_last.eq(self.i.payload.last),
             ]
+            if self._tag_bits:
+                s1_tag = Signal(self._tag_bits, reset_less=True)
+                m.d.sync += s1_tag.eq(self.i.payload.tag)
             if s0_scale_product is not None:
                 s1_scale_product = Signal.like(s0_scale_product, reset_less=True)
                 m.d.sync += s1_scale_product.eq(s0_scale_product)
@@ -156,6 +167,8 @@ class VectorMac(wiring.Component):
                 accumulator.eq(Mux(s1_overflow, s1_limit, s1_sum[: config.accumulator_bits])),
                 saturated.eq((saturated & ~s1_first) | s1_overflow),
             ]
+            if self._tag_bits:
+                m.d.sync += self.o.payload.tag.eq(s1_tag)
         return m
 
     def _dot_product(self, m):

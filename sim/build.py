@@ -28,7 +28,9 @@ BUILD_FOLDER = Path(os.environ.get("SCALEWRIGHT_BUILD", "build")) / "sim"
 
 # -Wall: the generated Verilog has no warnings but the waived ones. --assert: a design's own
 # assertions end the simulation.
-_OPTIONS = ("-Wall", "--assert")
+# One C++ file: for several, the makefiles of the wheel name a precompiled header without saying
+# -include, and the compiler takes it for an object.
+_OPTIONS = ("-Wall", "--assert", "--output-split", "0")
 _TIMESCALE = ("1ns", "1ps")
 
 # Verilator's run-time library: 10 s to compile, the same for every design.

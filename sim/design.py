@@ -4,16 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from golden.config import DatapathConfig, OctavConfig
+from golden.config import DatapathConfig, EngineConfig, OctavConfig
+from hw.engine import Engine
 from hw.octav import OctavUnit
+from hw.rescaler import Rescaler
 from hw.vector_mac import VectorMac
+from hw.vector_quantizer import VectorQuantizer
 from hw.verilog import describe, generate
 from sim.codec import Codec
 
-Config: TypeAlias = DatapathConfig | OctavConfig
+Config: TypeAlias = DatapathConfig | OctavConfig | EngineConfig
 
 # Blocks by the name that they have on the command line.
-BLOCKS: dict[str, Callable[[Any], Any]] = {"vector-mac": VectorMac, "octav": OctavUnit}
+BLOCKS: dict[str, Callable[[Any], Any]] = {
+    "vector-mac": VectorMac,
+    "octav": OctavUnit,
+    "rescaler": Rescaler,
+    "vector-quantizer": VectorQuantizer,
+    "engine": Engine,
+}
 
 
 def command_words(config: Config) -> list[str]:

@@ -19,6 +19,7 @@ from golden.config.engine import (
     OUTPUT_FRACTION_BITS,
     RESULT_BITS,
     EngineConfig,
+    Output,
 )
 from golden.config.octav import CONSTANT_BITS, OctavConfig
 
@@ -37,4 +38,5 @@ __all__ = [
     "EngineConfig",
     "OctavConfig",
     "OperandFormat",
+    "Output",
 ]

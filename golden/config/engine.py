@@ -1,5 +1,6 @@
 """A matrix engine and its widths: lanes of vector MACs, a weight buffer, post-processing."""
 
+import enum
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,15 @@ RESULT_BITS = range(8, 33)
 OUTPUT_FRACTION_BITS = range(24)
 # Rows of the weight buffer.
 DEPTHS = range(1, (1 << 16) + 1)
+
+
+class Output(enum.IntEnum):
+    """What becomes of the accumulators of a tile."""
+
+    QUANTIZED = 0  #: rescaled, then quantized vector by vector
+    RESCALED = 1  #: rescaled to R bits
+    ACCUMULATOR = 2  #: as they are
+    PARTIAL = 3  #: nothing yet: the sums of the next tile go on from here
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,122 @@
+"""One layer on the engine: a matrix product, rescaled and quantized, all of it in integers.
+
+acc = sum over vectors                             golden/mac.py
+y   = sat_R(rne(acc * m / 2^e) + b), ReLU          golden/rescale.py
+s_q, x_q of vectors of y                           golden/requantize.py
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import EngineConfig, Output
+from golden.mac import matmul
+from golden.quantize import Quantized
+from golden.requantize import requantize
+from golden.rescale import Rescaling, rescale
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer:
+    """What a layer does to its activations.
+
+    Attributes:
+        weights: (M, J, V), one gamma for each row.
+        rescaling: Factors and biases of the M channels, and whether ReLU is on.
+        output: What becomes of the sums; not PARTIAL, which is for tiles of a layer.
+        fraction_bits: f, fraction bits of y, 0 to 23.
+        gamma: Coarse scale of the quantized results.
+    """
+
+    weights: Quantized
+    rescaling: Rescaling
+    output: Output
+    fraction_bits: int = 0
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.output is Output.PARTIAL:
+            raise ValueError("output must be QUANTIZED, RESCALED or ACCUMULATOR, not PARTIAL")
+        if len(self.weights.elements) != len(self.rescaling.mantissas):
+            raise ValueError(
+                f"rescaling must have {len(self.weights.elements)} channels like the weights, "
+                f"not {len(self.rescaling.mantissas)}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Output channels M."""
+        return len(self.weights.elements)
+
+    def padded(self, multiple: int) -> "Layer":
+        """The layer with channels that are 0 at its end, for M to become a multiple."""
+        extra = -self.channels % multiple
+
+        def pad(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.pad(values, [(0, extra)] + [(0, 0)] * (values.ndim - 1))
+
+        scales = self.weights.scales
+        return replace(
+            self,
+            weights=replace(
+                self.weights,
+                elements=pad(self.weights.elements),
+                scales=None if scales is None else pad(scales),
+                gamma=pad(self.weights.gamma),
+            ),
+            rescaling=replace(
+                self.rescaling,
+                mantissas=pad(self.rescaling.mantissas),
+                exponents=pad(self.rescaling.exponents),
+                biases=pad(self.rescaling.biases),
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerResult:
+    """What a layer gives for N rows of activations.
+
+    Attributes:
+        vectors: With output QUANTIZED: (N, ceil(M / V), V) elements, their scales, and gamma.
+        values: Otherwise: (N, M) int64, rescaled results or accumulators.
+        saturated: Where an accumulator or a rescaled result saturated, bool: (N, ceil(M / V)),
+            anywhere in the vector; or (N, M).
+    """
+
+    vectors: Quantized | None
+    values: npt.NDArray[np.int64] | None
+    saturated: npt.NDArray[np.bool_]
+
+
+def run_layer(layer: Layer, activations: Quantized, config: EngineConfig) -> LayerResult:
+    """Run a layer on activations (N, J, V).
+
+    Raises:
+        ValueError: Operands that do not fit the configuration or each other.
+    """
+    if layer.rescaling.result_bits != config.result_bits:
+        raise ValueError(
+            f"rescaling must have results of {config.result_bits} bits, "
+            f"not {layer.rescaling.result_bits}"
+        )
+    sums = matmul(layer.weights, activations, config.datapath)
+    if layer.output is Output.ACCUMULATOR:
+        return LayerResult(vectors=None, values=sums.accumulators, saturated=sums.saturated)
+    y, clipped = rescale(sums.accumulators, layer.rescaling)
+    saturated = sums.saturated | (clipped != 0)
+    if layer.output is Output.RESCALED:
+        return LayerResult(vectors=None, values=y, saturated=saturated)
+    vector_size = config.datapath.vector_size
+    vectors = requantize(
+        y,
+        config.output,
+        vector_size=vector_size,
+        fraction_bits=layer.fraction_bits,
+        gamma=layer.gamma,
+    )
+    padding = [(0, 0), (0, -layer.channels % vector_size)]
+    marked = np.pad(saturated, padding).reshape(len(y), -1, vector_size)
+    return LayerResult(vectors=vectors, values=None, saturated=np.any(marked, axis=-1))

@@ -1,0 +1,204 @@
+"""The vector quantizer: results become elements with a scale of their vector."""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import EngineConfig
+from hw.quantization import FRACTION_SHAPE, ElementQuotient, HalfSteps, Magnitude, PeakScale
+
+__all__ = ["QuantizedVector", "ValueBeat", "VectorQuantizer"]
+
+
+class ValueBeat(data.StructLayout):
+    """Q results of a vector.
+
+    Members
+    -------
+    values : array of Q signed results, R bits
+    fraction_bits : f, 0 to 23, the same in all beats of a vector
+    saturated : passes through: a vector is marked where any of its beats is
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__(
+            {
+                "values": data.ArrayLayout(signed(config.result_bits), config.post_lanes),
+                "fraction_bits": FRACTION_SHAPE,
+                "saturated": 1,
+            }
+        )
+
+
+class QuantizedVector(data.StructLayout):
+    """A vector: activations of the next layer.
+
+    Members
+    -------
+    elements : array of V elements, A bits
+    scale : unsigned, as bits; absent where the notation has `-`
+    saturated : any of the beats was marked
+    """
+
+    def __init__(self, config: EngineConfig):
+        fmt = config.output
+        element = signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
+        members = {"elements": data.ArrayLayout(element, config.datapath.vector_size)}
+        if fmt.scale_bits is not None:
+            members["scale"] = unsigned(fmt.scale_bits)
+        super().__init__({**members, "saturated": 1})
+
+
+class VectorQuantizer(wiring.Component):
+    """Quantize vectors of V results, Q per cycle, each with the scale that its peak asks for.
+
+        scale   = min(ceil(max|y| / (qmax * 2^f)), 2^M - 1)     max(y, 0) for unsigned elements
+        element = clip(rne(y / (scale * 2^f)))                   0 where the scale is 0
+
+    Exactly, for every input (hw/quantization.py). Without per-vector scales the scale is 1.
+
+    V / Q beats make a vector. Half steps, the part of y that matters, wait in a ring of V / Q + 2
+    rows until the peak of their vector is known. The latency is `latency` clock cycles from the
+    transfer of the first beat to the vector, and the throughput one beat per clock cycle. A vector
+    that is not taken stalls the input once the ring is full; `i.ready` depends on `o.ready` in the
+    same cycle, no `valid` on any `ready`. Reset drops everything in flight.
+
+    Members
+    -------
+    i : In(stream.Signature(ValueBeat(config)))
+    o : Out(stream.Signature(QuantizedVector(config)))
+
+    Attributes:
+    ----------
+    latency : clock cycles, 2 V / Q + 1
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        self._beats = config.datapath.vector_size // config.post_lanes
+        super().__init__(
+            {
+                "i": In(stream.Signature(ValueBeat(config))),
+                "o": Out(stream.Signature(QuantizedVector(config))),
+            }
+        )
+
+    @property
+    def latency(self):
+        return 2 * self._beats + 1
+
+    @property
+    def timing(self):
+        return {
+            "latency": f"{self.latency} cycles from a vector's first beat to its result",
+            "throughput": "1 beat of `post_lanes` results per cycle",
+        }
+
+    def elaborate(self, platform):
+        config = self.config
+        beats = self._beats
+        m = Module()
+        layout = HalfSteps(config)
+        scaled = config.output.scale_bits is not None
+
+        # Gathering: half steps go to the ring, their maximum to the peak.
+        rows = beats + 2
+        row = data.ArrayLayout(
+            data.StructLayout({"negative": 1, "magnitude": layout}), config.post_lanes
+        )
+        m.submodules.ring = ring = memory.Memory(shape=row, depth=rows, init=[])
+        write = ring.write_port()
+        read = ring.read_port(domain="comb")
+        level = Signal(range(rows + 1))
+        gathered = Signal(range(beats))
+        peak = Signal(layout, reset_less=True)
+        peak_marked = Signal(reset_less=True)
+        peak_valid = Signal()
+        peak_taken = Signal()
+        taken = Signal()
+
+        largest = Mux(gathered == 0, 0, peak.as_value())
+        for lane in range(config.post_lanes):
+            magnitude = Magnitude(config)
+            m.submodules[f"magnitude_{lane}"] = magnitude
+            value = self.i.payload.values[lane]
+            m.d.comb += [
+                magnitude.y.eq(value),
+                magnitude.fraction_bits.eq(self.i.payload.fraction_bits),
+                write.data[lane].magnitude.eq(magnitude.magnitude),
+                write.data[lane].negative.eq(value[-1]),
+            ]
+            larger = Signal(layout.size, name=f"peak_{lane}")
+            candidate = magnitude.magnitude.as_value()
+            m.d.comb += larger.eq(Mux(candidate > largest, candidate, largest))
+            largest = larger
+        m.d.comb += [
+            self.i.ready.eq((level != rows) & (~peak_valid | peak_taken)),
+            write.en.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(peak_taken):
+            m.d.sync += peak_valid.eq(0)
+        with m.If(write.en):
+            m.d.sync += [
+                peak.eq(largest),
+                peak_marked.eq(self.i.payload.saturated | (peak_marked & (gathered != 0))),
+                gathered.eq(_next(gathered, beats)),
+                peak_valid.eq(gathered == beats - 1),
+                write.addr.eq(_next(write.addr, rows)),
+            ]
+
+        # The scale of a whole vector.
+        scale_valid = Signal()
+        scale_done = Signal()
+        marked = Signal(reset_less=True)
+        m.d.comb += peak_taken.eq(peak_valid & (~scale_valid | scale_done))
+        with m.If(scale_done):
+            m.d.sync += scale_valid.eq(0)
+        with m.If(peak_taken):
+            m.d.sync += [scale_valid.eq(1), marked.eq(peak_marked)]
+        if scaled:
+            m.submodules.peak_scale = peak_scale = PeakScale(config)
+            scale = Signal(config.output.scale_bits, reset_less=True)
+            m.d.comb += peak_scale.peak.eq(peak)
+            with m.If(peak_taken):
+                m.d.sync += scale.eq(peak_scale.scale)
+
+        # Dividing: from the ring into the result.
+        divided = Signal(range(beats))
+        m.d.comb += [
+            taken.eq(scale_valid & (~self.o.valid | self.o.ready)),
+            scale_done.eq(taken & (divided == beats - 1)),
+        ]
+        m.d.sync += level.eq(level + write.en - taken)
+        elements = data.ArrayLayout(
+            data.ArrayLayout(self.o.payload.elements.shape().elem_shape, config.post_lanes), beats
+        )
+        result = data.View(elements, self.o.payload.elements.as_value())
+        for lane in range(config.post_lanes):
+            quotient = ElementQuotient(config)
+            m.submodules[f"quotient_{lane}"] = quotient
+            m.d.comb += quotient.magnitude.eq(read.data[lane].magnitude)
+            if scaled:
+                m.d.comb += quotient.scale.eq(scale)
+            element = quotient.element
+            if config.output.signed:
+                element = Mux(read.data[lane].negative, -element, element)
+            with m.If(taken):
+                m.d.sync += result[divided][lane].eq(element)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                divided.eq(_next(divided, beats)),
+                read.addr.eq(_next(read.addr, rows)),
+                self.o.valid.eq(scale_done),
+                self.o.payload.saturated.eq(marked),
+            ]
+            if scaled:
+                m.d.sync += self.o.payload.scale.eq(scale)
+        return m
+
+
+def _next(count, number):
+    """A count modulo `number`, which is constant."""
+    return Mux(count == number - 1, 0, count + 1)
