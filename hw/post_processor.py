@@ -168,4 +168,9 @@ class PostProcessor(wiring.Component):
                 beats.payload.output.eq(self.tile.output),
                 beats.payload.fraction_bits.eq(self.tile.fraction_bits),
             ]
-        m.d.comb += beats.payload.factors.eq(self.factors)
+        for lane, factor in enumerate(self.factors):
+            m.d.comb += [
+                beats.payload.mantissas[lane].eq(factor.mantissa),
+                beats.payload.exponents[lane].eq(factor.exponent),
+                beats.payload.biases[lane].eq(factor.bias),
+            ]

@@ -28,7 +28,9 @@ class AccumulatorBeat(data.StructLayout):
     Members
     -------
     accumulators : array of Q signed accumulators, C bits
-    factors : array of Q structures: `mantissa` 16 bits, `exponent` 6 bits, `bias` signed, R bits
+    mantissas : array of Q, 16 bits
+    exponents : array of Q, 6 bits
+    biases : array of Q, signed, R bits
     saturated : any of the accumulators saturated
     relu : negative results become 0
     output : Output
@@ -36,13 +38,15 @@ class AccumulatorBeat(data.StructLayout):
     """
 
     def __init__(self, config: EngineConfig):
-        factor = data.StructLayout(factor_members(config))
+        lanes = config.post_lanes
+        accumulator = signed(config.datapath.accumulator_bits)
+        factor = factor_members(config)
         super().__init__(
             {
-                "accumulators": data.ArrayLayout(
-                    signed(config.datapath.accumulator_bits), config.post_lanes
-                ),
-                "factors": data.ArrayLayout(factor, config.post_lanes),
+                "accumulators": data.ArrayLayout(accumulator, lanes),
+                "mantissas": data.ArrayLayout(factor["mantissa"], lanes),
+                "exponents": data.ArrayLayout(factor["exponent"], lanes),
+                "biases": data.ArrayLayout(factor["bias"], lanes),
                 "saturated": 1,
                 "relu": 1,
                 "output": Output,
@@ -134,13 +138,11 @@ class Rescaler(wiring.Component):
                 reset_less=True,
                 name=f"s1_product_{lane}",
             )
-            factor = self.i.payload.factors[lane]
+            mantissa = self.i.payload.mantissas[lane]
             passes = self.i.payload.output == Output.ACCUMULATOR
             with m.If(self.i.valid & self.i.ready):
-                m.d.sync += product.eq(
-                    self.i.payload.accumulators[lane] * Mux(passes, 1, factor.mantissa)
-                )
-            y = self._result(m, product, s1.factors[lane], s1.relu, saturated[lane], lane)
+                m.d.sync += product.eq(self.i.payload.accumulators[lane] * Mux(passes, 1, mantissa))
+            y = self._result(m, product, s1, saturated[lane], lane)
             with m.If(s1_valid & s1_ready):
                 m.d.sync += self.o.payload.values[lane].eq(
                     Mux(
@@ -159,13 +161,13 @@ class Rescaler(wiring.Component):
             ]
         return m
 
-    def _result(self, m, product, factor, relu, saturated, lane):
+    def _result(self, m, product, s1, saturated, lane):
         """The result of a product, R bits; drives `saturated`."""
         bits = self.config.result_bits
         # One more bit below: what decides on rounding, but for the ties.
         doubled = Signal(signed(len(product) + 1), name=f"s1_doubled_{lane}")
         m.d.comb += doubled.eq(Cat(0, product))
-        shifted, lost = shift_right(m, doubled, factor.exponent, name=f"s1_shifted_{lane}")
+        shifted, lost = shift_right(m, doubled, s1.exponents[lane], name=f"s1_shifted_{lane}")
         floor = shifted[1:].as_signed()
         upward = Signal(name=f"s1_upward_{lane}")
         m.d.comb += upward.eq(shifted[0] & (lost | floor[0]))
@@ -180,7 +182,7 @@ class Rescaler(wiring.Component):
         m.d.comb += [
             within.eq(high.all() | ~high.any()),
             near.eq(floor[: bits + 1]),
-            total.eq(near + factor.bias + upward),
+            total.eq(near + s1.biases[lane] + upward),
             fits.eq(within & (total[bits - 1 :].all() | ~total[bits - 1 :].any())),
             saturated.eq(~fits),
             limit.eq(
@@ -189,5 +191,5 @@ class Rescaler(wiring.Component):
             y.eq(Mux(fits, total[:bits], limit)),
         ]
         positive = Signal(signed(bits), name=f"s1_positive_{lane}")
-        m.d.comb += positive.eq(Mux(relu & y[-1], 0, y))
+        m.d.comb += positive.eq(Mux(s1.relu & y[-1], 0, y))
         return positive

@@ -83,9 +83,13 @@ class VectorQuantizer(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency_of(config):
+        return 2 * (config.datapath.vector_size // config.post_lanes) + 1
+
     @property
     def latency(self):
-        return 2 * self._beats + 1
+        return self.latency_of(self.config)
 
     @property
     def timing(self):

@@ -1,15 +1,16 @@
 """Configurations that a regression covers when it is given none.
 
-Together they have every element width, signed and unsigned, every scale width, absent scales on
-either side and both, every vector size, rounded scale products from 1 bit up, and accumulators from
-narrower than a partial sum to the widest; tests/test_coverage.py counts them.
+Those of the vector MAC together have every element width, signed and unsigned, every scale width,
+absent scales on either side and both, every vector size, rounded scale products from 1 bit up, and
+accumulators from narrower than a partial sum to the widest; tests/test_coverage.py counts them.
 """
 
-from golden.config import PRESETS, DatapathConfig, OctavConfig
+from golden.config import PRESETS, DatapathConfig, EngineConfig, OctavConfig
+from sim.design import Config
 
 _parse = DatapathConfig.parse
 
-COVERING: tuple[DatapathConfig, ...] = (
+VECTOR_MACS: tuple[DatapathConfig, ...] = (
     *PRESETS.values(),
     # The demo's.
     _parse("8/8U/-/-"),
@@ -43,7 +44,7 @@ COVERING: tuple[DatapathConfig, ...] = (
 )
 
 # Both modes, one lane and many, extremes of every parameter, tensors of one row and of many.
-COVERING_OCTAV: tuple[OctavConfig, ...] = (
+OCTAV_UNITS: tuple[OctavConfig, ...] = (
     OctavConfig(),
     OctavConfig(resident=False),
     OctavConfig(depth=64),
@@ -55,3 +56,48 @@ COVERING_OCTAV: tuple[OctavConfig, ...] = (
     OctavConfig(sample_bits=24, lanes=64, depth=1024, fraction_bits=16, max_iterations=63),
     OctavConfig(sample_bits=9, lanes=32, depth=96, fraction_bits=5, resident=False),
 )
+
+# The demo's; fewer lanes than a vector has elements and more; one result per cycle and all at once;
+# a buffer for one vector of results, and depths that are no power of two; the narrowest and the
+# widest results, accumulators, elements and scales; no scale on either side or both.
+ENGINES: tuple[EngineConfig, ...] = (
+    EngineConfig(datapath=_parse("4/4U/4/6")),
+    EngineConfig(datapath=_parse("4/4U/4/6", scale_product_bits=6), lanes=4, depth=12),
+    EngineConfig(datapath=_parse("8/8/-/-", vector_size=4), lanes=8, depth=7, post_lanes=1),
+    EngineConfig(
+        datapath=_parse("2/2/2/10", vector_size=8, accumulator_bits=16),
+        lanes=1,
+        depth=8,
+        post_lanes=1,
+        result_bits=8,
+    ),
+    EngineConfig(
+        datapath=_parse("3/5U/-/4", vector_size=8, accumulator_bits=30),
+        lanes=8,
+        depth=3,
+        post_lanes=8,
+        result_bits=32,
+    ),
+    EngineConfig(
+        datapath=_parse("8/8U/10/10", vector_size=4, accumulator_bits=48),
+        lanes=2,
+        depth=33,
+        post_lanes=2,
+        result_bits=24,
+    ),
+    EngineConfig(datapath=_parse("5/3/6/-", vector_size=4), lanes=16, depth=5, result_bits=12),
+    EngineConfig(
+        datapath=_parse("4/4/8/8", vector_size=64, scale_product_bits=8),
+        lanes=8,
+        depth=24,
+        post_lanes=8,
+    ),
+)
+
+COVERING: dict[str, tuple[Config, ...]] = {
+    "vector-mac": VECTOR_MACS,
+    "octav": OCTAV_UNITS,
+    "rescaler": ENGINES,
+    "vector-quantizer": ENGINES,
+    "engine": ENGINES,
+}

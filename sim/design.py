@@ -27,6 +27,12 @@ BLOCKS: dict[str, Callable[[Any], Any]] = {
 
 def command_words(config: Config) -> list[str]:
     """What says a configuration on the command line."""
+    if isinstance(config, EngineConfig):
+        options = ("lanes", "depth", "post_lanes", "result_bits")
+        words = command_words(config.datapath)
+        for name in options:
+            words += [f"--{name.replace('_', '-')}", str(getattr(config, name))]
+        return words
     if isinstance(config, DatapathConfig):
         words = [str(config), "--vector-size", str(config.vector_size)]
         if config.scale_product_bits is not None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sim import tb_octav, tb_vector_mac
+from sim import tb_engine, tb_octav, tb_rescaler, tb_vector_mac, tb_vector_quantizer
 from sim.build import BUILD_FOLDER, build
 from sim.case import Case
 from sim.codec import Codec, as_words
@@ -18,6 +18,9 @@ from sim.simulation import simulate
 TESTBENCHES: dict[str, Callable[[Design, Any, int, int], list[Case]]] = {
     "vector-mac": tb_vector_mac.cases,
     "octav": tb_octav.cases,
+    "rescaler": tb_rescaler.cases,
+    "vector-quantizer": tb_vector_quantizer.cases,
+    "engine": tb_engine.cases,
 }
 
 

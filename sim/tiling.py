@@ -75,10 +75,10 @@ def result_words(design: Design, config: EngineConfig, result: LayerResult) -> W
     else:
         assert result.values is not None
         beats = result.values.reshape(len(result.values), -1, config.post_lanes)
-        marked = result.saturated.reshape(beats.shape).any(axis=-1)
+        marked = np.any(result.saturated.reshape(beats.shape), axis=-1)
         each = config.channels // config.post_lanes
         fields["values"] = _by_tile(beats, each)
-        fields["saturated"] = _by_tile(marked, each)
+        fields["saturated"] = _by_tile(np.asarray(marked), each)
     return codec.pack(fields)
 
 
@@ -196,5 +196,6 @@ def _activation_words(design: Design, activations: Quantized) -> Words:
     return words.reshape(*elements.shape[:2], words.shape[-1])
 
 
-def _last_word(design: Design) -> Words:
-    return design.codec(ACTIVATIONS).pack({"last": np.ones(1, np.bool_)})[0]
+def _last_word(design: Design) -> npt.NDArray[np.uint8]:
+    word: npt.NDArray[np.uint8] = design.codec(ACTIVATIONS).pack({"last": np.ones(1, np.bool_)})[0]
+    return word

@@ -73,7 +73,7 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         (("generate", "-o", "out.v"), r"generate needs a NOTATION"),
         (
             ("generate", "4/4/4/6", "--lanes", "8", "-o", "out.v"),
-            r"only --block octav takes --lanes",
+            r"only --block octav or rescaler .* takes --lanes, not vector-mac",
         ),
         (("generate", "4/4/4/6", "--block", "octav", "-o", "out.v"), r"takes neither a NOTATION"),
         (("generate", "--block", "octav", "--lanes", "3", "-o", "out.v"), r"1 to 64, not 3"),

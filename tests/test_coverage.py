@@ -1,14 +1,14 @@
 from golden.config import ELEMENT_BITS, SCALE_BITS, VECTOR_SIZES
-from sim.coverage import COVERING
+from sim.coverage import VECTOR_MACS
 
 
 def test_covers_at_least_24_configurations() -> None:
-    assert len(set(COVERING)) == len(COVERING) >= 24
+    assert len(set(VECTOR_MACS)) == len(VECTOR_MACS) >= 24
 
 
 def test_covers_every_width_of_every_kind() -> None:
-    weights = {config.weights for config in COVERING}
-    activations = {config.activations for config in COVERING}
+    weights = {config.weights for config in VECTOR_MACS}
+    activations = {config.activations for config in VECTOR_MACS}
     assert {fmt.element_bits for fmt in weights} == set(ELEMENT_BITS)
     for signed in (True, False):
         widths = {fmt.element_bits for fmt in activations if fmt.signed == signed}
@@ -16,25 +16,25 @@ def test_covers_every_width_of_every_kind() -> None:
     scales = {None, *SCALE_BITS}
     assert {fmt.scale_bits for fmt in weights} == scales
     assert {fmt.scale_bits for fmt in activations} == scales
-    assert {config.vector_size for config in COVERING} == set(VECTOR_SIZES)
+    assert {config.vector_size for config in VECTOR_MACS} == set(VECTOR_SIZES)
 
 
 def test_covers_absent_scales_on_either_side_and_both() -> None:
     absent = {
         (config.weights.scale_bits is None, config.activations.scale_bits is None)
-        for config in COVERING
+        for config in VECTOR_MACS
     }
     assert len(absent) == 4
 
 
 def test_covers_scale_products_from_one_bit_to_all() -> None:
-    shifts = {config.scale_product_shift for config in COVERING}
-    kept = {c.rounded_scale_product_bits for c in COVERING if c.scale_product_shift}
+    shifts = {config.scale_product_shift for config in VECTOR_MACS}
+    kept = {c.rounded_scale_product_bits for c in VECTOR_MACS if c.scale_product_shift}
     assert {0, 1, 2, 4} <= shifts
     assert {1, 2, 3, 4, 5, 6, 8, 9, 11, 12} <= kept
 
 
 def test_covers_accumulators_from_narrower_than_a_partial_sum_to_the_widest() -> None:
-    widths = {config.accumulator_bits for config in COVERING}
+    widths = {config.accumulator_bits for config in VECTOR_MACS}
     assert {16, 17, 24, 32, 48} <= widths
-    assert any(config.accumulator_bits < config.partial_sum_bits for config in COVERING)
+    assert any(config.accumulator_bits < config.partial_sum_bits for config in VECTOR_MACS)

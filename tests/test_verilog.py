@@ -14,14 +14,13 @@ from golden.config import DatapathConfig
 from hw.vector_mac import VectorMac
 from hw.verilog import describe, generate
 from sim.build import LINT_WAIVERS
-from sim.coverage import COVERING, COVERING_OCTAV
+from sim.coverage import COVERING
 from sim.design import Config, Design
 from sim.toolchain import find_toolchain
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
 _DESIGNS: list[tuple[str, Config]] = [
-    *(("vector-mac", config) for config in COVERING),
-    *(("octav", config) for config in COVERING_OCTAV),
+    (block, config) for block, configs in COVERING.items() for config in configs
 ]
 
 

@@ -1,4 +1,4 @@
-"""Options that say which hardware, and in which configuration."""
+"""Options that say a datapath: the notation and what completes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from golden.config import PRESETS, DatapathConfig, OctavConfig
-from sim.design import Config
+from golden.config import PRESETS, DatapathConfig
 
 
 class AccumulatorBits(click.ParamType[int | str]):
@@ -113,82 +112,3 @@ def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         gathered = option(gathered)
     return gathered
-
-
-block_option = click.option(
-    "--block",
-    type=click.Choice(["vector-mac", "octav"]),
-    default="vector-mac",
-    show_default=True,
-    help="Which hardware.",
-)
-
-
-@dataclass(frozen=True)
-class OctavOptions:
-    """What the options say of an OCTAV unit; None where they say nothing."""
-
-    sample_bits: int | None
-    lanes: int | None
-    depth: int | None
-    fraction_bits: int | None
-    max_iterations: int | None
-    resident: bool | None
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The options that were given."""
-        return {name: value for name, value in vars(self).items() if value is not None}
-
-    def configure(self) -> OctavConfig:
-        """The configuration that they say, the rest at its default.
-
-        Raises:
-            ValueError: A value out of range.
-        """
-        return OctavConfig(**self.given)
-
-
-def octav_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of an OCTAV unit; the command gets them as `octav`."""
-
-    @wraps(command)
-    def gathered(**arguments: Any) -> Any:
-        names = [field.name for field in fields(OctavOptions)]
-        octav = OctavOptions(**{name: arguments.pop(name) for name in names})
-        return command(**arguments, octav=octav)
-
-    helps = {
-        "--max-iterations": "octav: limit of the passes, 1 to 63.  [default: 10]",
-        "--fraction-bits": "octav: fraction bits of the threshold, 0 to 16.  [default: 4]",
-        "--depth": "octav: samples of the largest tensor.  [default: 4096]",
-        "--lanes": "octav: samples per cycle, a power of two to 64.  [default: 8]",
-        "--sample-bits": "octav: bits of a signed sample, 2 to 24.  [default: 12]",
-    }
-    gathered = click.option(
-        "--resident/--streaming",
-        default=None,
-        help="octav: keep the samples on chip, or stream them for each pass.  [default: resident]",
-    )(gathered)
-    for name, text in helps.items():
-        gathered = click.option(name, type=int, metavar="N", help=text)(gathered)
-    return gathered
-
-
-def choose_config(
-    block: str, notation: DatapathConfig | None, datapath: DatapathOptions, octav: OctavOptions
-) -> Config | None:
-    """The configuration of a block; None where nothing says one.
-
-    Raises:
-        ValueError: Options of another block, or a value out of range.
-    """
-    if block == "octav":
-        others = [name for name, value in vars(datapath).items() if value is not None]
-        if notation is not None or others:
-            raise ValueError("--block octav takes neither a NOTATION nor options of a datapath")
-        return octav.configure() if octav.given else None
-    if octav.given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in octav.given)
-        raise ValueError(f"only --block octav takes {names}")
-    return None if notation is None else datapath.apply(notation)

@@ -6,16 +6,9 @@ from typing import Any
 
 import click
 
-from golden.config import DatapathConfig
-from sim.cli.configuration import (
-    DatapathOptions,
-    NotationOrPreset,
-    OctavOptions,
-    block_option,
-    choose_config,
-    datapath_options,
-    octav_options,
-)
+from golden.config import DatapathConfig, OctavConfig
+from sim.cli.block import BlockOptions, block_option, block_options, choose_config
+from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import json_option, output_path, write_json
 from sim.design import Design
 from sim.tensor_file import replacing
@@ -25,7 +18,7 @@ from sim.tensor_file import replacing
 @click.argument("notation", metavar="[NOTATION]", type=NotationOrPreset(), required=False)
 @block_option
 @datapath_options
-@octav_options
+@block_options
 @click.option("--name", metavar="MODULE", help="Name of the module.  [default: the block's]")
 @output_path(
     "-o",
@@ -39,7 +32,7 @@ def generate(
     notation: DatapathConfig | None,
     block: str,
     datapath: DatapathOptions,
-    octav: OctavOptions,
+    options: BlockOptions,
     name: str | None,
     output: Path,
     json_file: Path | None,
@@ -52,17 +45,18 @@ def generate(
     \b
     Example:
       scalewright generate 4/4/4/6 --vector-size 16 -o build/mac.v
+      scalewright generate 4/4U/4/6 --block engine --lanes 16 -o build/engine.v
       scalewright generate --block octav --lanes 8 --depth 64 -o build/octav.v
     """
     if output.suffix != ".v":
         raise ValueError(f"{output}: the Verilog file must end in .v")
     if name is not None and not (name.isascii() and name.isidentifier()):
         raise ValueError(f"--name must be a Verilog identifier, not {name!r}")
-    config = choose_config(block, notation, datapath, octav)
+    config = choose_config(block, notation, datapath, options)
     if config is None:
         if block != "octav":
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
-        config = octav.configure()
+        config = OctavConfig()
     design = Design.of(block, config, name=name)
     description = output.with_suffix(".json")
     # Both files or none.

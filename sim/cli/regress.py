@@ -7,18 +7,11 @@ import click
 
 from golden.config import DatapathConfig
 from sim.cli import DIFFERENT
-from sim.cli.configuration import (
-    DatapathOptions,
-    NotationOrPreset,
-    OctavOptions,
-    block_option,
-    choose_config,
-    datapath_options,
-    octav_options,
-)
+from sim.cli.block import BlockOptions, block_option, block_options, choose_config
+from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
 from sim.cli.table import Table
-from sim.coverage import COVERING, COVERING_OCTAV
+from sim.coverage import COVERING
 from sim.regress import Regression, Verdict
 from sim.regress import regress as run
 from sim.tensor_file import require_writable
@@ -28,16 +21,18 @@ from sim.tensor_file import require_writable
 @click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
 @block_option
 @datapath_options
-@octav_options
+@block_options
 @click.option(
     "--vectors",
     "--tensors",
+    "--beats",
     "transactions",
     type=click.IntRange(min=1),
     metavar="N",
     default=6000,
     show_default=True,
-    help="Random vector pairs (octav: tensors) for each configuration, beside the fixed ones.",
+    help="Random vector pairs (octav: tensors, rescaler: beats, engine: activation vectors) for "
+    "each configuration, beside the fixed ones.",
 )
 @seed_option
 @click.option("--phase", metavar="NAME", help="Play only this phase of the regression.")
@@ -52,7 +47,7 @@ def regress(
     notations: tuple[DatapathConfig, ...],
     block: str,
     datapath: DatapathOptions,
-    octav: OctavOptions,
+    options: BlockOptions,
     transactions: int,
     seed: int,
     phase: str | None,
@@ -71,15 +66,18 @@ def regress(
       scalewright regress 4/4U/4/6 --scale-product-bits 6 --vectors 100000 --seed 1
     """
     require_writable(json_file)
-    chosen = [choose_config(block, notation, datapath, octav) for notation in notations or [None]]
+    chosen = [choose_config(block, notation, datapath, options) for notation in notations or [None]]
     configs = [config for config in chosen if config is not None]
-    if not configs and block == "vector-mac":
-        configs = [datapath.apply(config) for config in COVERING]
+    if not configs:
+        # Options without a notation hold for all configurations of the vector MAC.
+        configs = [
+            datapath.apply(config) if isinstance(config, DatapathConfig) else config
+            for config in COVERING[block]
+        ]
     if verilog is not None and len(configs) != 1:
         raise ValueError("--verilog tests one file: give one configuration")
     regressions = [
-        Regression(block, config, transactions, seed, phase, waves, verilog)
-        for config in configs or COVERING_OCTAV
+        Regression(block, config, transactions, seed, phase, waves, verilog) for config in configs
     ]
     verdicts: list[Verdict] = []
     with progress_bar("regress", len(regressions)) as advance, ThreadPoolExecutor(jobs()) as pool:

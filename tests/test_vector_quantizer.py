@@ -1,0 +1,15 @@
+"""The RTL of the vector quantizer against golden; tests/test_quantization.py has its steps."""
+
+import pytest
+
+from golden.config import EngineConfig
+from sim.coverage import ENGINES
+from sim.regress import Regression, regress
+
+
+@pytest.mark.parametrize("config", ENGINES, ids=lambda config: config.slug)
+def test_equals_golden(config: EngineConfig) -> None:
+    # At full rate too: one beat per cycle after the documented latency.
+    verdict = regress(Regression("vector-quantizer", config, transactions=5000, seed=1))
+    assert verdict.failure is None, verdict.failure
+    assert verdict.results > 5000
