@@ -6,14 +6,15 @@ post-processing unit). For each vector, as exact rationals,
     s_q = min(ceil(max|y| / (qmax * 2^f)), 2^M - 1)     max(y, 0) instead of |y| where unsigned
     x_q = clip(rne(y / (s_q * 2^f)), qmin, qmax)         0 where s_q = 0
 
-Without per-vector scales s_q is 1, and absent.
+Without per-vector scales s_q is 1, and absent. `quantize_statically` does the same to real
+numbers, in units of gamma: to a network's input, and to what comes from a host's operators.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
-from golden.quantize import Quantized
+from golden.quantize import Quantized, as_finite_float32, split_vectors
 
 # 2 |y| + s_q * 2^f, at most 2^39, is far from the end of 64 bits.
 _Y_LIMIT = 1 << 31
@@ -71,6 +72,48 @@ def requantize(
         gamma=np.asarray(gamma, np.float32),
         format=fmt,
         length=length,
+    )
+
+
+def quantize_statically(
+    x: npt.ArrayLike, fmt: OperandFormat, *, vector_size: int, gamma: float
+) -> Quantized:
+    """Quantize real numbers (..., K) with a coarse scale that is known beforehand, in float32.
+
+        s_q = min(ceil(max|x| / (qmax * gamma)), 2^M - 1)     max(x, 0) instead of |x| if unsigned
+        x_q = clip(rne(x / (s_q * gamma)), qmin, qmax)         0 where s_q = 0
+
+    Unlike in `golden.quantize`, gamma does not come from x, and scales round up.
+
+    Args:
+        x: Real numbers.
+        fmt: Format of the result.
+        vector_size: Elements V of one vector.
+        gamma: Coarse scale, positive.
+
+    Raises:
+        TypeError, ValueError: As `golden.quantize.quantize` does; a gamma that is not positive.
+    """
+    values = as_finite_float32(x)
+    unit = np.float32(gamma)
+    if not (np.isfinite(unit) and unit > 0):
+        raise ValueError(f"gamma must be positive, not {gamma}")
+    vectors = split_vectors(values, vector_size)
+    scales = np.ones(len(vectors), np.float32)
+    if fmt.scale_bits is not None:
+        peak = np.abs(vectors).max(axis=-1) if fmt.signed else vectors.max(axis=-1).clip(min=0)
+        steps = np.ceil(peak / (np.float32(fmt.qmax) * unit))
+        scales = np.minimum(steps, np.float32(fmt.scale_max))
+    divisor = np.where(scales == 0, np.float32(1), scales * unit)[:, None]
+    elements = np.clip(np.rint(vectors / divisor), np.float32(fmt.qmin), np.float32(fmt.qmax))
+    elements[scales == 0] = 0
+    shape = (*values.shape[:-1], -1)
+    return Quantized(
+        elements=elements.astype(np.int8 if fmt.signed else np.uint8).reshape(*shape, vector_size),
+        scales=None if fmt.scale_bits is None else scales.astype(np.uint16).reshape(shape),
+        gamma=np.asarray(unit),
+        format=fmt,
+        length=values.shape[-1],
     )
 
 
