@@ -81,6 +81,12 @@ class Product:
         """Fraction bits f of y: gamma over unit is 2^f."""
         return 0 if self.gamma is None else round(np.log2(self.gamma / self.unit))
 
+    @property
+    def length(self) -> int:
+        """Multiplications for each number that it gives: K, taps included."""
+        taps = int(np.prod(self.weights.elements.shape[1:-2]))
+        return taps * self.weights.length
+
     def layer(self, input_gamma: float, config: EngineConfig) -> Layer:
         """The integers of the engine, for activations with a coarse scale.
 

@@ -121,7 +121,7 @@ class VectorQuantizer(wiring.Component):
         peak_taken = Signal()
         taken = Signal()
 
-        largest = Mux(gathered == 0, 0, peak.as_value())
+        candidates = []
         for lane in range(config.post_lanes):
             magnitude = Magnitude(config)
             m.submodules[f"magnitude_{lane}"] = magnitude
@@ -132,10 +132,14 @@ class VectorQuantizer(wiring.Component):
                 write.data[lane].magnitude.eq(magnitude.magnitude),
                 write.data[lane].negative.eq(value[-1]),
             ]
-            larger = Signal(layout.size, name=f"peak_{lane}")
-            candidate = magnitude.magnitude.as_value()
-            m.d.comb += larger.eq(Mux(candidate > largest, candidate, largest))
-            largest = larger
+            candidates.append(magnitude.magnitude.as_value())
+        if beats > 1:
+            candidates.append(Mux(gathered == 0, 0, peak.as_value()))
+        while len(candidates) > 1:  # a balanced tree: from the front to the back
+            first, second, *candidates = candidates
+            larger = Signal(layout.size, name=f"larger_{len(candidates)}")
+            m.d.comb += larger.eq(Mux(first > second, first, second))
+            candidates.append(larger)
         m.d.comb += [
             self.i.ready.eq((level != rows) & (~peak_valid | peak_taken)),
             write.en.eq(self.i.valid & self.i.ready),
@@ -144,7 +148,7 @@ class VectorQuantizer(wiring.Component):
             m.d.sync += peak_valid.eq(0)
         with m.If(write.en):
             m.d.sync += [
-                peak.eq(largest),
+                peak.eq(candidates[0]),
                 peak_marked.eq(self.i.payload.saturated | (peak_marked & (gathered != 0))),
                 gathered.eq(_next(gathered, beats)),
                 peak_valid.eq(gathered == beats - 1),

@@ -1,6 +1,5 @@
 """Cuts layers into the engine's tiles: the words of its streams, and back from its results."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,27 +112,6 @@ def read_results(
     )
     marked = _by_row(fields["saturated"] != 0, rows, each)[:, :kept]
     return LayerResult(vectors=vectors, values=None, saturated=marked)
-
-
-def trim(result: LayerResult, layer: Layer, config: EngineConfig) -> LayerResult:
-    """The result of a padded layer without the padding, its flags those of the beats."""
-    channels = layer.channels
-    if result.vectors is None:
-        assert result.values is not None
-        beats = result.saturated.reshape(len(result.saturated), -1, config.post_lanes)
-        marked = np.repeat(beats.any(axis=-1), config.post_lanes, axis=1)
-        return LayerResult(
-            vectors=None, values=result.values[:, :channels], saturated=marked[:, :channels]
-        )
-    kept = -(-channels // config.datapath.vector_size)
-    scales = result.vectors.scales
-    vectors = replace(
-        result.vectors,
-        elements=result.vectors.elements[:, :kept],
-        scales=None if scales is None else scales[:, :kept],
-        length=channels,
-    )
-    return LayerResult(vectors=vectors, values=None, saturated=result.saturated[:, :kept])
 
 
 def _by_tile(values: npt.NDArray[Any], each: int) -> npt.NDArray[Any]:

@@ -11,7 +11,16 @@ from sim.simulation import SimulationError
 from sim.toolchain import ToolError
 
 # In the order of a user's first day.
-COMMANDS = ("generate", "regress", "compare", "calibrate", "vectors", "demo")
+COMMANDS = (
+    "generate",
+    "regress",
+    "compare",
+    "calibrate",
+    "quantize",
+    "run",
+    "vectors",
+    "demo",
+)
 
 # Exit statuses: 0 success, 1 hardware and golden differ, 2 bad input or a missing tool.
 DIFFERENT = 1

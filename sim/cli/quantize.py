@@ -1,0 +1,136 @@
+"""`scalewright quantize`: a float network becomes one of integers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from golden.calibration import Clip
+from golden.config import DatapathConfig, EngineConfig
+from golden.graph import evaluate
+from golden.network import as_real, run_network
+from golden.network_quantization import quantize_network, weight_matrix
+from golden.quantize import Scaling
+from sim import tensor_file
+from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from sim.cli.options import clip_option, json_option, output_path, scaling_option, write_json
+from sim.cli.table import Table
+from sim.compare import signal_to_noise_db
+from sim.float_model import read_graph
+from sim.quantized_model import write_model
+from sim.tensor_file import replacing, require_writable
+
+
+@click.command()
+@click.argument("model", metavar="MODEL.onnx", type=click.Path(path_type=Path))
+@click.option(
+    "--calibrate",
+    "inputs",
+    metavar="INPUTS",
+    required=True,
+    help="Inputs (N, ...) as the network will see them: .npy, .npz:NAME or .safetensors:NAME.",
+)
+@click.option(
+    "--config",
+    type=NotationOrPreset(),
+    metavar="NOTATION",
+    required=True,
+    help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
+)
+@datapath_options
+@click.option(
+    "--result-bits",
+    type=int,
+    default=EngineConfig.result_bits,
+    show_default=True,
+    metavar="R",
+    help="Bits of a rescaled result, 8 to 32.",
+)
+@clip_option
+@scaling_option
+@output_path(
+    "-o", "--output", metavar="FILE.onnx", required=True, help="The quantized network, ONNX."
+)
+@json_option
+def quantize(
+    model: Path,
+    inputs: str,
+    config: DatapathConfig,
+    datapath: DatapathOptions,
+    result_bits: int,
+    clip: Clip,
+    scaling: str,
+    output: Path,
+    json_file: Path | None,
+) -> None:
+    """Quantize a float network for the engine, and write it as a standard ONNX model.
+
+    Products with constant weights (Conv, Gemm, MatMul) become layers of the engine, batch
+    normalization and ReLU a part of them; other operators stay. Coarse scales of activations come
+    from the calibration inputs. The result runs in any ONNX runtime of opset 21.
+
+    \b
+    Example:
+      scalewright quantize digits.onnx --calibrate images.npy --config 4/4U/4/6 --clip octav \\
+          -o build/digits.vsq.onnx
+    """
+    require_writable(json_file)
+    graph = read_graph(model)
+    engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
+    values = tensor_file.load(inputs)
+    try:
+        network = quantize_network(graph, values, engine, clip, scaling=Scaling(scaling))
+    except ValueError as error:
+        raise ValueError(f"{model} on {inputs}: {error}") from None
+    real = evaluate(graph, values)
+    tensors = run_network(network, values, engine)
+    written = write_model(
+        network, engine, values.shape[1:], real[graph.output].shape[1:]
+    ).SerializeToString()
+    with replacing(output) as scratch:
+        scratch.write_bytes(written)
+
+    table = Table("layer", "operator", "weights", "SNR of weights dB", "SNR of results dB")
+    layers: list[dict[str, Any]] = []
+    nodes = {node.name: node for node in graph.nodes}
+    for product in network.products:
+        node = nodes[product.name]
+        exact = weight_matrix(node, graph.constants[node.inputs[1]]).astype(np.float64)
+        weights_snr = signal_to_noise_db(exact, product.weights.dequantize().astype(np.float64))
+        results_snr = signal_to_noise_db(
+            real[product.output].astype(np.float64),
+            as_real(tensors[product.output]).astype(np.float64),
+        )
+        shape = " x ".join(str(size) for size in exact.shape)
+        table.add(product.name, product.kind, shape, weights_snr, results_snr)
+        layers.append(
+            {
+                "name": product.name,
+                "kind": product.kind,
+                "shape": exact.shape,
+                "gamma": product.gamma,
+                "unit": product.unit,
+                "fraction_bits": product.fraction_bits,
+                "relu": product.relu,
+                "weights_snr_db": weights_snr,
+                "results_snr_db": results_snr,
+            }
+        )
+    table.print()
+    click.echo(
+        f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
+        f"calibrated on {len(values)} inputs with clipping by {clip}"
+    )
+    write_json(
+        json_file,
+        {
+            "model": str(model),
+            "output": str(output),
+            "bytes": len(written),
+            "config": engine.datapath.as_dict(),
+            "result_bits": result_bits,
+            "clip": str(clip),
+            "layers": layers,
+        },
+    )
