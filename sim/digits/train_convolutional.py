@@ -2,7 +2,8 @@
 
 Needs scikit-learn, torch, onnx and onnxruntime. The network learns from the same 1,437 of
 scikit-learn's handwritten digits as that of train.py, each shifted by up to one pixel; the 360
-images in digits.npz are its test. Architecture and hyperparameters were fixed before the first
+images in digits.npz are its test. 100 of those it learnt from are kept to calibrate the
+quantization. Architecture and hyperparameters were fixed before the first
 training, and there is one seed: nothing was chosen by the test images.
 
 The ONNX file is built node by node, as an exporter that optimizes nothing would write it: batch
@@ -10,7 +11,6 @@ normalization stays a node of its own.
 """
 
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,12 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from sim.digits.models import CALIBRATION
+from sim.digits.models import CONVOLUTIONAL as MODEL
 from sim.digits.network import Digits, Floats
 
-MODEL = Path(__file__).with_name("convolutional.onnx")
-
 _TEST_IMAGES = 360
+_CALIBRATION_IMAGES = 100
 _SIDE = 8
 _SEED = 0
 _EPOCHS = 40
@@ -200,13 +201,14 @@ def check(network: nn.Sequential, model: bytes, images: torch.Tensor) -> float:
 
 
 def main() -> None:
-    """Train, write sim/digits/convolutional.onnx, and print the accuracy."""
+    """Train, write convolutional.onnx and calibration.npy, and print the accuracy."""
     digits = Digits.load()
     images, labels = training_images(digits)
     network = train(images, labels)
     model = export(network).SerializeToString(deterministic=True)
     difference = max(check(network, model, images), check(network, model, images[:1]))
     MODEL.write_bytes(model)
+    np.save(CALIBRATION, (16 * images[:_CALIBRATION_IMAGES].numpy()).astype(np.uint8))
     logits = run(model, digits.images.reshape(-1, 1, _SIDE, _SIDE))
     size = sum(values.numel() for values in network.parameters())
     print(f"onnxruntime equals torch within {difference:.1e}")
