@@ -155,9 +155,9 @@ def gemm(
 
 
 @_propagating
-def matmul(a: Floats, b: Floats) -> Floats:
-    """Matrix product; vectors and stacks of matrices as in NumPy."""
-    return np.asarray(a @ b)
+def matmul(a: Floats, b: Floats, c: Floats | None = None) -> Floats:
+    """Matrix product, also of vectors and stacks, as in NumPy; `c`, not in ONNX, is a bias."""
+    return np.asarray(a @ b if c is None else a @ b + c)
 
 
 @_propagating

@@ -11,16 +11,8 @@ import numpy as np
 import pytest
 
 from sim.cli import COMMANDS
-
-
-def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sim.cli", *arguments],
-        cwd=cwd,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())},
-        capture_output=True,
-        text=True,
-    )
+from tests.command_line import run as _run
+from tests.command_line import use_build_folder
 
 
 @pytest.fixture
@@ -226,11 +218,14 @@ def test_vectors_writes_the_same_files_for_the_same_seed(folder: Path) -> None:
 
 
 def test_demo_ends_in_a_table_without_mismatches(tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
     done = _run("demo", "--images", "2", "--json", "demo.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "0 mismatches between RTL and golden" in done.stdout
     rows = json.loads((tmp_path / "demo.json").read_text())
-    assert [row["mismatches"] for row in rows] == [0] * 5
+    assert [row["mismatches"] for row in rows["vector_mac"]] == [0] * 5
+    assert [row["mismatches"] for row in rows["engine"]] == [0] * 4
+    assert all(row["golden_accuracy"] == row["rtl_accuracy"] for row in rows["engine"])
 
 
 def test_calibrate_prints_draws_and_writes(folder: Path) -> None:

@@ -2,7 +2,9 @@ import numpy as np
 
 from golden.config import DatapathConfig
 from sim.demo import CONFIGURATIONS, run_demo, vector_pairs
+from sim.digits.models import calibration_images, convolutional
 from sim.digits.network import Digits
+from sim.network_demo import ENGINES, run_network_demo
 
 
 def test_ships_a_real_network_and_enough_unseen_images() -> None:
@@ -27,3 +29,20 @@ def test_rtl_classifies_as_golden_does() -> None:
     assert result.rtl_accuracy == result.golden_accuracy
     assert result.accumulators == 10 * (128 + 64 + 10)
     assert result.signal_to_noise_db > 15
+
+
+def test_engine_classifies_as_golden_does() -> None:
+    result = run_network_demo("perceptron", ENGINES[1], images=20)
+    assert result.run.mismatch_count == 0
+    assert result.rtl_accuracy == result.golden_accuracy
+    # Vectors of 16 for 128 and 64 channels, and 10 channels as 4 beats of 4.
+    assert [layer.results for layer in result.run.layers] == [20 * 8, 20 * 4, 20 * 4]
+
+
+def test_calibrates_with_no_test_image() -> None:
+    pixels = {image.tobytes() for image in Digits.load().images}
+    assert not pixels & {image.tobytes() for image in calibration_images().reshape(-1, 64)}
+
+
+def test_convolutional_network_has_three_convolutions() -> None:
+    assert [node.kind for node in convolutional().nodes].count("Conv") == 3
