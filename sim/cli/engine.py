@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from golden.config import EngineConfig
+from golden.network import Network
 from sim.cli.table import Table
 from sim.driver import NetworkRun
 
@@ -95,3 +96,15 @@ def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:
                 else f"\nlayer {layer.name}: result {mismatch.index} is missing or surplus"
             )
     return text
+
+
+def reloading_line(network: Network, config: EngineConfig) -> str | None:
+    """Which layers load their weights again for every row, and what would help; None if none do."""
+    rows = {product.name: product.vectors * config.groups for product in network.products}
+    longer = [name for name, needed in rows.items() if needed > config.depth]
+    if not longer:
+        return None
+    return (
+        f"the weights of {', '.join(longer)} do not fit the buffer and come again for every row: "
+        f"--depth {max(rows.values())} would hold them"
+    )

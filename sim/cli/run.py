@@ -10,7 +10,7 @@ import numpy.typing as npt
 from golden.network import as_real, run_network
 from sim import tensor_file
 from sim.cli import DIFFERENT
-from sim.cli.engine import EngineSize, engine_size_options, layer_table, layers_line
+from sim.cli.engine import EngineSize, engine_size_options, layer_table, layers_line, reloading_line
 from sim.cli.options import json_option, output_path, progress_bar, write_json
 from sim.driver import NetworkRun, count_words, run_on_rtl
 from sim.quantized_model import read_model
@@ -72,6 +72,8 @@ def run(
     if ran is not None:
         layer_table(ran).print()
         click.echo(layers_line(ran, config, len(x)))
+        if reloading := reloading_line(network, config):
+            click.echo(reloading)
         results["layers"] = [layer.as_dict() for layer in ran.layers]
         results["cycles"], results["mismatches"] = ran.cycles, ran.mismatch_count
     if classes is not None:
