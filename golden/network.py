@@ -20,7 +20,7 @@ from golden.config import EngineConfig, Output
 from golden.graph import Node, apply_operator
 from golden.layer import Layer, LayerResult, run_layer
 from golden.operators import window_of
-from golden.quantize import Floats, Quantized
+from golden.quantize import Floats, Quantized, as_finite_float32
 from golden.requantize import quantize_statically
 from golden.rescale import Rescaling, multiplier
 
@@ -127,22 +127,23 @@ class Product:
             ValueError: Activations of another shape than the weights want; names the node.
         """
         elements, scales = activations.elements, activations.scales
+        where = f"node {self.name} ({self.kind})"
+        if (self.kind == "Conv") != (elements.ndim == 5):
+            kind = "images" if self.kind == "Conv" else "rows of features"
+            raise ValueError(f"{where}: must have {kind}, not {elements.ndim - 1} axes")
+        if activations.length != self.weights.length:
+            raise ValueError(
+                f"{where}: activations must have {self.weights.length} channels, "
+                f"not {activations.length}"
+            )
         if self.kind == "Conv":
             try:
-                if elements.ndim != 5:
-                    raise ValueError(f"must have images, not {elements.ndim - 1} axes")
                 window = window_of(elements.shape[1:3], **self.attributes)
                 elements = window.slide(elements)
                 scales = None if scales is None else window.slide(scales)
             except ValueError as error:
-                raise ValueError(f"node {self.name} (Conv): {error}") from None
-        inner = self.weights.elements.ndim - 1
-        outer = elements.shape[: elements.ndim - inner]
-        if elements.shape[len(outer) :] != self.weights.elements.shape[1:]:
-            raise ValueError(
-                f"node {self.name} ({self.kind}): activations must have vectors "
-                f"{self.weights.elements.shape[1:]}, not {elements.shape[len(outer) :]}"
-            )
+                raise ValueError(f"{where}: {error}") from None
+        outer = elements.shape[: elements.ndim - self.weights.elements.ndim + 1]
         split = replace(
             activations,
             elements=np.ascontiguousarray(elements),
@@ -190,7 +191,7 @@ def run_network(
     Raises:
         ValueError: An input that does not suit the network, NaN or infinity in it.
     """
-    tensors: dict[str, Any] = {**network.constants, network.input: np.asarray(x, np.float32)}
+    tensors: dict[str, Any] = {**network.constants, network.input: as_finite_float32(x)}
     for step in network.steps:
         if isinstance(step, Quantize):
             real = as_real(tensors[step.input])

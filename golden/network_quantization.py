@@ -9,60 +9,23 @@ The coarse scale of activations is static: with M-bit per-vector scales,
     gamma = threshold / (qmax * (2^M - 1))        threshold: the largest of the vectors' thresholds
     unit  = gamma * 2^-f                           f as large as results of R bits allow
 
-rounded up to 7 significant bits: so results times unit, and vector scales times gamma, are exact in
-float32, and other software that computes in float32 finds the same integers.
+rounded up to a few significant bits (golden/network_calibration.py).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from golden.calibration import Clip, Granularity, clipping_threshold, quantize_clipped
+from golden.calibration import Clip, quantize_clipped
 from golden.config import OUTPUT_FRACTION_BITS, EngineConfig
 from golden.graph import MATRIX_KINDS, Graph, Node, evaluate
 from golden.network import Network, Product, Quantize, Step
+from golden.network_calibration import Calibration
 from golden.quantize import Floats, Quantized, Scaling
 
 # They give values that were there before.
 _MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose")
-_GAMMA_BITS = 7
-# Room above the largest result seen in calibration, where a result is not quantized.
-_HEADROOM = 2.0
-
-
-@dataclass(frozen=True)
-class _Calibration:
-    """Coarse scales from the tensors of calibration inputs."""
-
-    tensors: Mapping[str, Floats]
-    config: EngineConfig
-    clip: Clip
-
-    def gamma(self, tensor: str, node: str) -> float:
-        """Coarse scale of a tensor that becomes the activations of a node."""
-        fmt = self.config.output
-        values = self.tensors[tensor]
-        if not fmt.signed and values.min() < 0:
-            raise ValueError(
-                f"node {node}: {self.config.datapath} has unsigned activations, but its input "
-                f"{tensor} has values down to {values.min():.4g}: leave out the U"
-            )
-        scaled = fmt.scale_bits is not None
-        threshold = clipping_threshold(
-            np.moveaxis(values, 1, -1) if values.ndim == 4 else values,
-            fmt,
-            self.clip,
-            granularity=Granularity.VECTOR if scaled else Granularity.TENSOR,
-            vector_size=self.config.datapath.vector_size,
-        )
-        return _round_up(float(threshold.max()) / (fmt.qmax * fmt.scale_max))
-
-    def unit(self, tensor: str) -> float:
-        """What 1 is worth in results that are not quantized."""
-        largest = float(np.abs(self.tensors[tensor]).max())
-        return _round_up(_HEADROOM * largest / (1 << (self.config.result_bits - 1)))
 
 
 def quantize_network(
@@ -90,15 +53,19 @@ def quantize_network(
     products = [node for node in graph.nodes if node.kind in MATRIX_KINDS]
     if not products:
         raise ValueError("the network has no product with constant weights: nothing to quantize")
-    calibration = _Calibration(evaluate(graph, inputs), config, clip)
+    calibration = Calibration(evaluate(graph, inputs), config, clip)
     steps: list[Step] = []
     vectors: dict[str, tuple[str, float]] = {}  # tensors with the name and gamma of their vectors
     absorbed: set[str] = set()
 
     def vectors_of(tensor: str, node: Node) -> tuple[str, float]:
+        if node.kind != "Conv" and calibration.tensors[tensor].ndim == 4:
+            raise ValueError(f"node {node.name} ({node.kind}): must have three axes at most, not 4")
         if tensor not in vectors:
             gamma = calibration.gamma(tensor, node.name)
             name = f"{tensor}_quantized"
+            while name in calibration.tensors or name in graph.constants:
+                name += "_"
             steps.append(Quantize(name=name, input=tensor, output=name, gamma=gamma))
             vectors[tensor] = name, gamma
         return vectors[tensor]
@@ -119,7 +86,7 @@ def quantize_network(
         weights = _quantize_weights(graph, node, config, clip, scaling)
         bias = _bias(graph, node, len(weights.gamma))
         if gamma is None:
-            unit = calibration.unit(output)
+            unit = calibration.unit(output, bias, _largest_factor(weights, input_gamma, config))
         else:
             unit = _finest_unit(node.name, gamma, weights, input_gamma, bias, config)
             vectors[output] = output, gamma
@@ -208,6 +175,11 @@ def _bias(graph: Graph, node: Node, channels: int) -> Floats:
     if len(node.inputs) < 3:
         return np.zeros(channels, np.float32)
     bias = np.asarray(graph.constants[node.inputs[2]], np.float32)
+    if bias.size not in (1, channels) or bias.shape[-1:] not in ((), (bias.size,)):
+        raise ValueError(
+            f"node {node.name} ({node.kind}): its bias must have one number for each of "
+            f"{channels} channels, not shape {bias.shape}"
+        )
     return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), channels))
 
 
@@ -245,8 +217,7 @@ def _finest_unit(
     """Gamma * 2^-f with the largest f at which the grid, the bias and the factors fit."""
     limit = (1 << (config.result_bits - 1)) - 1
     levels = config.output.qmax * config.output.scale_max
-    shift = config.datapath.scale_product_shift
-    largest_factor = float(weights.gamma.max()) * input_gamma * 2.0**shift
+    largest_factor = _largest_factor(weights, input_gamma, config)
     for fraction_bits in reversed(OUTPUT_FRACTION_BITS):
         unit = gamma * 2.0**-fraction_bits
         if (
@@ -261,9 +232,6 @@ def _finest_unit(
     )
 
 
-def _round_up(value: float) -> float:
-    """The next number of 7 significant bits; 1 for 0, where anything will do."""
-    if value == 0:
-        return 1.0
-    fraction, exponent = np.frexp(value)
-    return float(np.ldexp(np.ceil(np.ldexp(fraction, _GAMMA_BITS)), int(exponent) - _GAMMA_BITS))
+def _largest_factor(weights: Quantized, input_gamma: float, config: EngineConfig) -> float:
+    """What 1 is worth in an accumulator, at most."""
+    return float(weights.gamma.max()) * input_gamma * 2.0**config.datapath.scale_product_shift

@@ -29,9 +29,12 @@ class ModelWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self._config = config
+        self._used = {network.input, *network.constants}
+        for step in network.steps:
+            self._used |= {step.name, step.output}
         consumers = {product.input: product for product in network.products}
         for name, value in network.constants.items():
-            self._constant(name, value)
+            self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         for step in network.steps:
             if isinstance(step, Product):
                 self._product(step)
@@ -47,7 +50,15 @@ class ModelWriter:
     ) -> None:
         self.nodes.append(helper.make_node(kind, inputs, [output], name, **attributes))
 
+    def _fresh(self, name: str) -> str:
+        """A name that nothing has: of a node or a tensor beside those of the network."""
+        while name in self._used:
+            name += "_"
+        self._used.add(name)
+        return name
+
     def _constant(self, name: str, value: npt.ArrayLike) -> str:
+        name = self._fresh(name)
         array = np.ascontiguousarray(value).reshape(np.shape(value))
         self.initializers.append(numpy_helper.from_array(array, name))
         return name
@@ -56,10 +67,11 @@ class ModelWriter:
         name = product.name
         weights = self._weights(product)
         bias = self._constant(f"{name}_bias", product.bias)
-        total = f"{name}_sum"
+        total = self._fresh(f"{name}_sum")
         if product.kind == "MatMul":
-            self._node("MatMul", (product.input, weights), f"{name}_product", name)
-            self._node("Add", (f"{name}_product", bias), total, f"{name}_add")
+            bare = self._fresh(f"{name}_product")
+            self._node("MatMul", (product.input, weights), bare, name)
+            self._node("Add", (bare, bias), total, self._fresh(f"{name}_add"))
         else:
             attributes = {"transB": 1} if product.kind == "Gemm" else product.attributes
             self._node(product.kind, (product.input, weights, bias), total, name, **attributes)
@@ -69,23 +81,28 @@ class ModelWriter:
             chain.append("rectified")
         if product.gamma is not None:
             chain.append("quantized")
-        outputs = [f"{name}_{part}" for part in chain[:-1]] + [product.output]
+        outputs = [self._fresh(f"{name}_{part}") for part in chain[:-1]] + [product.output]
         limit = 1 << (self._config.result_bits - 1)
         self._node(
             "Rescale",
             (total, self._constant(f"{name}_unit", np.float32(product.unit))),
             outputs[0],
-            f"{name}_rescale",
+            self._fresh(f"{name}_rescale"),
             domain=DOMAIN,
             low=float(-limit),
             high=float(limit - 1),
         )
         if product.relu:
-            self._node("Relu", (outputs[0],), outputs[1], f"{name}_relu")
+            self._node("Relu", (outputs[0],), outputs[1], self._fresh(f"{name}_relu"))
         if product.gamma is not None:
             channels = len(product.weights.gamma)
             self._quantize(
-                f"{name}_quantize", outputs[-2], outputs[-1], product.gamma, channels, product.kind
+                self._fresh(f"{name}_quantize"),
+                outputs[-2],
+                outputs[-1],
+                product.gamma,
+                channels,
+                product.kind,
             )
 
     def _quantize(
@@ -127,19 +144,21 @@ class ModelWriter:
         flat = weights.elements.reshape(*weights.elements.shape[:-2], -1)[..., : weights.length]
         elements = self._elements(f"{name}_elements", arrange(flat), weights.format)
         gamma = self._constant(f"{name}_gamma", weights.gamma)
-        target = f"{name}_weights"
+        target = self._fresh(f"{name}_weights")
+        node = self._fresh(f"{name}_dequantize")
         if weights.scales is None:
-            self._node("DequantizeLinear", (elements, gamma), target, f"{target}_node", axis=axis)
+            self._node("DequantizeLinear", (elements, gamma), target, node, axis=axis)
             return target
         dtype = np.uint8 if weights.format.scale_max < 1 << 8 else np.uint16
         scales = self._constant(f"{name}_scales", arrange(weights.scales).astype(dtype))
-        scale = f"{name}_scale"
-        self._node("DequantizeLinear", (scales, gamma), scale, f"{scale}_node", axis=axis)
+        scale = self._fresh(f"{name}_scale")
+        inner = self._fresh(f"{name}_dequantize_scales")
+        self._node("DequantizeLinear", (scales, gamma), scale, inner, axis=axis)
         self._node(
             "DequantizeLinear",
             (elements, scale),
             target,
-            f"{target}_node",
+            node,
             axis=1 - axis,
             block_size=weights.vector_size,
         )
@@ -148,6 +167,7 @@ class ModelWriter:
     def _elements(self, name: str, values: npt.NDArray[Any], fmt: OperandFormat) -> str:
         if fmt.element_bits > 4:
             return self._constant(name, values)
+        name = self._fresh(name)
         flat = values.ravel().astype(np.uint8) & 15
         flat = np.append(flat, np.zeros(flat.size % 2, np.uint8))
         packed = (flat[::2] | flat[1::2] << 4).tobytes()  # low nibble first, as ONNX has them

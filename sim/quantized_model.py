@@ -6,7 +6,9 @@ A weight is two blocked dequantizations, its elements and their scales apart:
 
 and a layer of the engine is a product, Rescale, Relu and QuantizeVectors (sim/model_functions.py).
 It runs in any runtime of opset 21, in float32; the integers can be read from it without loss. The
-configuration stands in the metadata.
+configuration stands in the metadata. (ONNX Runtime, left to itself, computes a MatMul whose weights
+have no per-vector scales with activations rounded to 8 bits: its session option
+`session.qdq_matmulnbits_accuracy_level` must be 1 for float32. Conv and Gemm are not concerned.)
 """
 
 import json

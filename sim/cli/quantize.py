@@ -9,9 +9,10 @@ import numpy as np
 from golden.calibration import Clip
 from golden.config import DatapathConfig, EngineConfig
 from golden.graph import evaluate
-from golden.network import as_real, run_network
+from golden.layer import Layer, LayerResult, run_layer
+from golden.network import Product, as_real, run_network
 from golden.network_quantization import quantize_network, weight_matrix
-from golden.quantize import Scaling
+from golden.quantize import Quantized, Scaling
 from sim import tensor_file
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import clip_option, json_option, output_path, scaling_option, write_json
@@ -68,7 +69,8 @@ def quantize(
 
     Products with constant weights (Conv, Gemm, MatMul) become layers of the engine, batch
     normalization and ReLU a part of them; other operators stay. Coarse scales of activations come
-    from the calibration inputs. The result runs in any ONNX runtime of opset 21.
+    from the calibration inputs, on which saturated results are counted, too. The model runs in any
+    ONNX runtime of opset 21.
 
     \b
     Example:
@@ -84,14 +86,23 @@ def quantize(
     except ValueError as error:
         raise ValueError(f"{model} on {inputs}: {error}") from None
     real = evaluate(graph, values)
-    tensors = run_network(network, values, engine)
+    saturated: dict[str, int] = {}
+
+    def count(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
+        result = run_layer(layer, activations, engine)
+        saturated[product.name] = int(result.saturated.sum())
+        return result
+
+    tensors = run_network(network, values, engine, run=count)
     written = write_model(
         network, engine, values.shape[1:], real[graph.output].shape[1:]
     ).SerializeToString()
     with replacing(output) as scratch:
         scratch.write_bytes(written)
 
-    table = Table("layer", "operator", "weights", "SNR of weights dB", "SNR of results dB")
+    table = Table(
+        "layer", "operator", "weights", "SNR of weights dB", "SNR of results dB", "saturated"
+    )
     layers: list[dict[str, Any]] = []
     nodes = {node.name: node for node in graph.nodes}
     for product in network.products:
@@ -103,7 +114,9 @@ def quantize(
             as_real(tensors[product.output]).astype(np.float64),
         )
         shape = " x ".join(str(size) for size in exact.shape)
-        table.add(product.name, product.kind, shape, weights_snr, results_snr)
+        table.add(
+            product.name, product.kind, shape, weights_snr, results_snr, saturated[product.name]
+        )
         layers.append(
             {
                 "name": product.name,
@@ -115,6 +128,7 @@ def quantize(
                 "relu": product.relu,
                 "weights_snr_db": weights_snr,
                 "results_snr_db": results_snr,
+                "saturated": saturated[product.name],
             }
         )
     table.print()
