@@ -166,4 +166,4 @@ def _result(word: int | None, codec: Codec) -> str:
     if word is None:
         return "nothing"
     fields = codec.unpack(as_words([word], codec.bytes))
-    return " ".join(f"{name}={int(values[0])}" for name, values in fields.items())
+    return " ".join(f"{name}={values[0].tolist()}" for name, values in fields.items())

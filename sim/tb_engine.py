@@ -119,6 +119,7 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
         "longer-than-the-buffer",
         [
             shaped(2, config.channels, most + 1, Output.QUANTIZED),
+            shaped(2, config.channels, config.depth + 1, Output.QUANTIZED),
             shaped(2, 1, min(2 * config.depth + 1, 300), Output.ACCUMULATOR),
             shaped(2, 1, 1, Output.RESCALED),
         ],
@@ -136,6 +137,17 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
         short,
         reset_after=loading + 40,
         accepts={RESULTS: stall.bursts(rng, 5)},
+    )
+    # In the second tile of a sum, while its weights come; the sums of the first layer show whether
+    # they start from 0 after the reset.
+    length = min(2 * config.depth, 300)
+    add(
+        "reset-in-a-long-sum",
+        [
+            shaped(3, config.channels, 1, Output.RESCALED),
+            shaped(1, 1, length, Output.ACCUMULATOR),
+        ],
+        reset_after=config.channels + config.lanes * (config.depth + length) // 2 + 8,
     )
     stalls: dict[str, dict[str, Any]] = {
         "random": {},

@@ -127,15 +127,14 @@ class Bench:
         return tasks
 
     async def _reset(self) -> None:
-        """Hold the synchronous reset for two cycles; then every stream idles.
+        """Hold the synchronous reset for one cycle; then every stream idles.
 
-        A source in mid-stream goes on offering until the last cycle of the reset: that must not
-        get through.
+        A source in mid-stream goes on offering during the reset: that must not get through.
         """
         for sink in self._sinks.values():
             sink.set_ready(False)
         self._dut.rst.value = 1
-        await ClockCycles(self._dut.clk, 2)
+        await ClockCycles(self._dut.clk, 1)
         self._dut.rst.value = 0
         for source in self._sources.values():
             source.idle()
