@@ -116,7 +116,8 @@ def _array(values: torch.Tensor | None) -> Floats:
     """The values of a parameter or buffer that the layer must have."""
     if values is None:
         raise ValueError("the layer lacks a parameter")
-    return values.detach().numpy().astype(np.float32)
+    array: Floats = values.detach().numpy().astype(np.float32)
+    return array
 
 
 def _node(layer: nn.Module) -> tuple[str, dict[str, Any], dict[str, Floats]]:
