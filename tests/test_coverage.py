@@ -1,5 +1,5 @@
 from golden.config import ELEMENT_BITS, SCALE_BITS, VECTOR_SIZES
-from sim.coverage import VECTOR_MACS
+from sim.coverage import ENGINES, VECTOR_MACS
 
 
 def test_covers_at_least_24_configurations() -> None:
@@ -38,3 +38,20 @@ def test_covers_accumulators_from_narrower_than_a_partial_sum_to_the_widest() ->
     widths = {config.accumulator_bits for config in VECTOR_MACS}
     assert {16, 17, 24, 32, 48} <= widths
     assert any(config.accumulator_bits < config.partial_sum_bits for config in VECTOR_MACS)
+
+
+def test_engines_cover_lanes_on_either_side_of_a_vector_and_every_kind_of_format() -> None:
+    sizes = {
+        (c.lanes > c.datapath.vector_size) - (c.lanes < c.datapath.vector_size) for c in ENGINES
+    }
+    assert sizes == {-1, 0, 1}
+    assert {1, 16} <= {config.lanes for config in ENGINES}
+    assert {config.output.signed for config in ENGINES} == {True, False}
+    absent = {(c.datapath.weights.scale_bits, c.output.scale_bits).count(None) for c in ENGINES}
+    assert absent == {0, 1, 2}
+    assert {8, 18, 24, 32} <= {config.result_bits for config in ENGINES}
+    assert {16, 24, 48} <= {config.datapath.accumulator_bits for config in ENGINES}
+    assert any(
+        config.post_lanes == config.lanes == config.datapath.vector_size for config in ENGINES
+    )
+    assert any(config.depth == config.groups for config in ENGINES)
