@@ -34,7 +34,8 @@ class Engine(wiring.Component):
     The streams are independent: whatever arrives early waits in its buffer or stalls. While a tile
     is computed, the next one's weights are taken as far as the ring of `depth` rows has room, and
     the parameters of one more tile. A reduction longer than the buffer takes several tiles of one
-    activation row and one group each: all but the last with output PARTIAL.
+    activation row and one group each: all but the last with output PARTIAL. Results that are not
+    quantized wait until no quantized ones are under way; so a vector must be complete before.
 
     The throughput is one activation vector per clock cycle, L * V multiply-accumulates, as long as
     J >= L / Q and the weights come in time: L transfers per row of the buffer. Every stream may
