@@ -224,11 +224,13 @@ def _compare_product(
     unit, limit = np.float32(product.unit), np.float32(1 << (config.result_bits - 1))
     y = np.clip(np.rint(total / unit), -limit, limit - 1)
     np.testing.assert_array_equal(chain[0], y * unit)
-    # Sums are exact to about a hundredth of a unit: few results are rounded to the other side.
     golden_y, _ = rescale(sums.values, replace(layer.rescaling, relu=False))
-    flips = np.abs(golden_y.reshape(y.shape) - y)
-    assert flips.max() <= 1
-    assert flips.mean() < 0.05
+    # Only where the exact result is nearer to a tie than float sums are exact may the rounding
+    # differ, and there by one.
+    units = exact / product.unit
+    near_tie = np.abs(np.abs(units - np.floor(units)) - 0.5) <= 2 * atol / product.unit
+    difference = np.abs(golden_y.reshape(y.shape) - y)
+    np.testing.assert_array_equal(difference <= near_tie.reshape(y.shape), True)
     if product.relu:
         y = np.maximum(y, 0)
         np.testing.assert_array_equal(chain[1], y * unit)
