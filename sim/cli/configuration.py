@@ -53,6 +53,7 @@ class DatapathOptions:
     scale_product_bits: int | None
     accumulator_bits: int | str | None
     vectors_per_sum: int | None
+    pipeline_depth: int | None
 
     def apply(self, config: DatapathConfig) -> DatapathConfig:
         """Put what was given into a configuration.
@@ -67,6 +68,7 @@ class DatapathOptions:
             "vector_size": self.vector_size,
             "scale_product_bits": self.scale_product_bits,
             "accumulator_bits": None if exact else self.accumulator_bits,
+            "pipeline_depth": self.pipeline_depth,
         }
         changes: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
         config = replace(config, **changes)
@@ -85,6 +87,12 @@ def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**arguments, datapath=datapath)
 
     for option in (
+        click.option(
+            "--pipeline-depth",
+            type=int,
+            metavar="D",
+            help="Clock cycles of the vector MAC, 1 to 3.  [default: 2]",
+        ),
         click.option(
             "--vectors-per-sum",
             type=click.IntRange(min=1),
