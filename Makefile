@@ -1,6 +1,6 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint regress benchmark verilog clean
+.PHONY: help setup demo test lint regress benchmark verilog ppa ppa-check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,6 +14,8 @@ help:
 	@echo "make regress    compare the RTL of all covering configurations with golden"
 	@echo "make benchmark  measure the speed of the tools"
 	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
+	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
+	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -59,6 +61,12 @@ verilog: $(VENV)/core
 		$(BIN)/scalewright generate $$preset -o build/verilog/$$preset.v || exit; \
 	done
 	@$(BIN)/scalewright generate 4/4U/4/6 --block engine -o build/verilog/engine.v
+
+ppa: $(VENV)/test
+	@$(BIN)/python -m sim.ppa.evidence --json build/evidence.json --plot sim/ppa/relative.svg
+
+ppa-check: $(VENV)/core
+	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
 
 clean:
 	@rm -rf build $(VENV)

@@ -10,10 +10,6 @@ __all__ = ["Compressor", "FullAdders", "add_rows"]
 
 _MODULE = "full_adders_"
 
-# When a full adder's outputs come after its inputs, relative to one another.
-_SUM_TIME = 6
-_CARRY_TIME = 5
-
 # A carry ripples up to this share of the time at which the last bits come.
 _RIPPLE_SHARE = 0.8
 
@@ -52,7 +48,9 @@ class Compressor:
     Computers C-22, 1973, for a sum of products). Then each column of bits of one weight, from the
     lowest, is reduced to two bits by full adders that take those first that come first (Oklobdzija
     et al., IEEE Trans. Computers 45(3), 1996): no more full adders than bits to get rid of, and
-    inputs that come together, which makes few glitches.
+    inputs that come together, which makes few glitches. Time counts in levels of full adders.
+    (Carries come earlier than sums. To reckon with that saves 3 % of energy, and makes so many
+    small groups that simulators take twice as long.)
 
     Parameters
     ----------
@@ -133,8 +131,8 @@ class Compressor:
                 total, carry = add_bits(
                     self._m, *(bits[at * count : (at + 1) * count] for at in range(3))
                 )
-            column.append((time + _SUM_TIME, total))
-            self._add_bits(carry, position + 1, time=time + _CARRY_TIME)
+            column.append((time + 1, total))
+            self._add_bits(carry, position + 1, time=time + 1)
         late = max((time for time, _ in column), default=0)
         return late, Cat(*(bits for _, bits in column), *[Const(1)] * one)
 
@@ -178,7 +176,7 @@ def add_rows(m, rows, *, name):
             total, carry = add_bits(m, *bits)
         else:
             total, carry = bits.xor(), bits.all() if len(bits) == 2 else Cat()
-        carry_time = max(time, carry_time) + _CARRY_TIME
+        carry_time = max(time, carry_time) + 1
         low.append(total)
     high = [column for _, column in rows[len(low) :]]
     if not high:

@@ -52,6 +52,7 @@ def convert(component, *, name):
         Yosys failed; the message is what it printed.
     """
     text = rtlil.convert(component, name=name, emit_src=False)
+    text = _share_modules(text)
     # Each once, though many components instantiate it.
     for module, size in sorted(set(re.findall(r"cell \\(full_adders_(\d+)) ", text))):
         text += rtlil.convert(FullAdders(int(size)), name=module, emit_src=False)
@@ -67,6 +68,24 @@ def convert(component, *, name):
         raise RuntimeError(f"Yosys failed on {name}: {yosys.stderr.strip()}")
     _, _, body = yosys.stdout.partition("*/\n")
     return body
+
+
+def _share_modules(text):
+    """Let instances of equal modules be instances of one: Amaranth writes one for each."""
+    first = {}
+    replaced = {}
+    for module, body in re.findall(r"^module (\S+)\n(.*?)^end$", text, re.MULTILINE | re.DOTALL):
+        kept = first.setdefault(body, module)
+        if kept != module:
+            replaced[module] = kept
+    modules = re.split(r"(?<=^end\n)", text, flags=re.MULTILINE)
+    names = [re.search(r"^module (\S+)$", module, re.MULTILINE) for module in modules]
+    kept = [
+        m for m, name in zip(modules, names, strict=True) if not name or name[1] not in replaced
+    ]
+    return re.sub(
+        r"(?<=^  cell )\S+", lambda cell: replaced.get(cell[0], cell[0]), "".join(kept), flags=re.M
+    )
 
 
 def describe(component, *, name):

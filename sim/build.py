@@ -30,7 +30,10 @@ BUILD_FOLDER = Path(os.environ.get("SCALEWRIGHT_BUILD", "build")) / "sim"
 # assertions end the simulation.
 # One C++ file: for several, the makefiles of the wheel name a precompiled header without saying
 # -include, and the compiler takes it for an object.
-_OPTIONS = ("-Wall", "--assert", "--output-split", "0")
+# Not public: cocotb's runner makes every signal of the design visible to the testbench, which keeps
+# Verilator from optimising and makes the C++ several times as long. Ours needs the ports only.
+_OPTIONS = ("-Wall", "--assert", "--output-split", "0", "--no-public-flat-rw")
+_PUBLIC_PORTS = '`verilator_config\npublic_flat_rw -module "{module}" -port "*"\n'
 _TIMESCALE = ("1ns", "1ps")
 
 # Verilator's run-time library: 10 s to compile, the same for every design.
@@ -88,6 +91,7 @@ def _key(toolchain: Toolchain, *contents: str) -> str:
         str(cocotb_tools.config.libs_dir),
         LINT_WAIVERS.read_text(),
         *_OPTIONS,
+        _PUBLIC_PORTS,
         *_TIMESCALE,
         *contents,
     )
@@ -97,6 +101,8 @@ def _key(toolchain: Toolchain, *contents: str) -> str:
 def _compile(design: Design, waves: bool, toolchain: Toolchain, folder: Path) -> None:
     source = folder / f"{design.module}.v"
     source.write_text(design.verilog)
+    public = folder / "public.vlt"
+    public.write_text(_PUBLIC_PORTS.format(module=design.module))
     log = folder / "build.log"
     runtime = BUILD_FOLDER / f"runtime-{_key(toolchain, str(waves))}"
     for compiled in runtime.glob(_RUNTIME_OBJECTS):
@@ -106,7 +112,7 @@ def _compile(design: Design, waves: bool, toolchain: Toolchain, folder: Path) ->
     _put_on_path(toolchain)
     try:
         get_runner("verilator").build(
-            sources=[LINT_WAIVERS, source],
+            sources=[LINT_WAIVERS, public, source],
             hdl_toplevel=design.module,
             build_dir=folder,
             build_args=list(_OPTIONS),

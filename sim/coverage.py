@@ -1,8 +1,9 @@
 """Configurations that a regression covers when it is given none.
 
 Those of the vector MAC together have every element width, signed and unsigned, every scale width,
-absent scales on either side and both, every vector size, every pipeline, rounded scale products from 1 bit up, and
-accumulators from narrower than a partial sum to the widest; tests/test_coverage.py counts them.
+absent scales on either side and both, every vector size and pipeline, rounded scale products from 1
+bit up, and accumulators from narrower than a partial sum to the widest; tests/test_coverage.py
+counts them.
 """
 
 from dataclasses import replace

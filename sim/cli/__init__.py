@@ -19,6 +19,7 @@ COMMANDS = (
     "quantize",
     "run",
     "vectors",
+    "ppa",
     "demo",
 )
 

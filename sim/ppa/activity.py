@@ -31,12 +31,12 @@ module testbench;
     responses = $fopen("responses.txt");
     in = stimulus[0];
     for (cycle = 0; cycle < {cycles}; cycle = cycle + 1) begin
-      clk = 1;
-      #{hold} in = stimulus[cycle];
       if (cycle == {skipped}) begin
         $dumpfile("toggles.vcd");
         $dumpvars(1, dut);
       end
+      clk = 1;
+      #{hold} in = stimulus[cycle];
       #{high} clk = 0;
       #{low} $fdisplay(responses, "%b", out);
     end

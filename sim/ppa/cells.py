@@ -139,11 +139,18 @@ class CellLibrary:
             ValueError: It is not one.
         """
         try:
-            library = parse(path.read_text())
-        except (ValueError, UnicodeDecodeError):
+            return cls._of(parse(path.read_text()))
+        except KeyError as error:
+            raise ValueError(f"{path}: no {error.args[0]}") from None
+        except UnicodeDecodeError:
             raise ValueError(f"{path}: not a Liberty file") from None
+        except (ValueError, IndexError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def _of(cls, library: Group) -> "CellLibrary":
         templates = {
-            group.arguments[0]: [group.text(f"variable_{number}") for number in (1, 2)]
+            group.arguments[0]: group
             for group in library.all("lu_table_template", "power_lut_template")
         }
         amount, unit = library.values["capacitive_load_unit"]
@@ -179,12 +186,15 @@ class CellLibrary:
         return min(found, key=lambda each: each.area) if found else None
 
 
-def _cell(group: Group, templates: dict[str, list[str]]) -> Cell:
+def _cell(group: Group, templates: dict[str, Group]) -> Cell:
     pins = {}
     for pin in group.all("pin"):
         energy: dict[str | None, list[EnergyTable]] = {}
         for power in pin.all("internal_power"):
-            tables = [_table(each, templates) for each in power.all("rise_power", "fall_power")]
+            kinds = ("rise_power", "fall_power", "power")
+            tables = [_table(each, templates) for each in power.all(*kinds)]
+            if not tables:
+                continue
             causes: list[str | None] = [*power.text("related_pin").split()]
             for cause in causes or [None]:
                 energy.setdefault(cause, []).extend(tables)
@@ -203,11 +213,16 @@ def _cell(group: Group, templates: dict[str, list[str]]) -> Cell:
     )
 
 
-def _table(group: Group, templates: dict[str, list[str]]) -> EnergyTable:
+def _table(group: Group, templates: dict[str, Group]) -> EnergyTable:
     slews, loads = np.zeros(1), np.zeros(1)
     load_first = False
-    for number, variable in enumerate(templates.get(group.arguments[0], []), 1):
-        index = group.numbers(f"index_{number}")
+    template = templates.get(group.arguments[0], Group("scalar", []))
+    for number in (1, 2):
+        variable = template.text(f"variable_{number}")
+        if not variable:
+            break
+        # The template's own where the table has none
+        index = group.numbers(f"index_{number}") or template.numbers(f"index_{number}")
         if index and "capacitance" in variable:
             loads = np.array(index[0])
             load_first = number == 1

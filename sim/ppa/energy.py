@@ -3,8 +3,8 @@
 Each transition of a net charges or discharges what hangs on it, and each transition of a pin costs
 what its cell's tables say at the slew of the cause and the load:
 
-    E = sum over outputs   of toggles * (C_load * V^2 / 2 + mean over causes and directions of E_int)
-      + sum over inputs    of toggles * mean over directions of E_int
+    E = sum over outputs of toggles * (C_load * V^2 / 2 + mean over causes and directions of E_int)
+      + sum over inputs of toggles * mean over directions of E_int
       + the same for the clock, which toggles twice in a cycle
 
 This is what OpenSTA's `report_power` computes. It is done here because the OpenSTA of Debian 12

@@ -5,6 +5,7 @@ other has no build for recent Pythons.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ _TOKEN = re.compile(
     (?P<skip> \s+ | \\\s*\n | /\*.*?\*/ | //[^\n]* )
   | "(?P<string>[^"]*)"
   | (?P<mark>[{}();:,])
-  | (?P<word>[^\s{}();:,"]+)
+  | (?P<word> (?: (?!/[*/]) [^\s{}();:,"] )+ )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -57,9 +58,12 @@ def parse(text: str) -> Group:
     """
     try:
         outermost = Group("file", [])
-        _read_into(outermost, _tokens(text))
+        tokens = deque(_tokens(text))
+        _read_into(outermost, tokens)
         (library,) = outermost.all("library")
-    except (ValueError, StopIteration):
+        if tokens:
+            raise ValueError("a brace too many")
+    except (ValueError, IndexError):
         raise ValueError("not a Liberty file") from None
     return library
 
@@ -76,33 +80,30 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     yield "mark", "}"
 
 
-def _read_into(group: Group, tokens: Iterator[tuple[str, str]]) -> None:
+def _read_into(group: Group, tokens: deque[tuple[str, str]]) -> None:
     """Read up to the brace that closes the group."""
-    for kind, token in tokens:
-        if (kind, token) == ("mark", "}"):
-            return
+    while (first := tokens.popleft()) != ("mark", "}"):
+        kind, token = first
         if kind == "mark":
             continue  # stray semicolons
-        _, mark = next(tokens)
+        _, mark = tokens.popleft()
         if mark == ":":
             words = []
-            for _, word in tokens:
-                if word == ";":
-                    break
-                words.append(word)
+            while (each := tokens.popleft()) != ("mark", ";"):
+                if each in (("mark", "{"), ("mark", "}")):
+                    raise ValueError(token)
+                words.append(each[1])
             group.values[token] = [" ".join(words)]
         elif mark == "(":
             arguments = []
-            for inner, word in tokens:
-                if (inner, word) == ("mark", ")"):
-                    break
-                if inner != "mark":
-                    arguments.append(word)
-            _, mark = next(tokens)
-            if mark == "{":
+            while (each := tokens.popleft()) != ("mark", ")"):
+                if each[0] != "mark":
+                    arguments.append(each[1])
+            if tokens[0] == ("mark", "{"):
+                tokens.popleft()
                 group.groups.append(Group(token, arguments))
                 _read_into(group.groups[-1], tokens)
-            else:
+            else:  # with a semicolon, which many libraries leave out
                 group.values[token] = arguments
         else:
             raise ValueError(token)

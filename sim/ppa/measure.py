@@ -1,4 +1,4 @@
-"""Area, delay and energy of a vector MAC or of its dot product, checked against golden on the way."""
+"""Area, delay and energy of a vector MAC or of its dot product, checked against golden."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from sim.ppa.timing import time_netlist
 from sim.ppa.tools import CellFiles
 from sim.ppa.workload import Array, Tensors, vector_pairs
 
+BLOCKS = ("vector-mac", "dot-product")
+
 # Cycles of reset, and then of start-up before toggles count.
 _RESET = 3
 _START = 5
@@ -34,6 +36,7 @@ class Subject:
         config: The datapath.
         block: `vector-mac`, or `dot-product`: registered output, no input registers.
         fused: Compressor trees; or `*` and `+`, for a dot product.
+        full_adders: The library's full adders are used for those of the compressors.
         booth: Yosys makes Booth multipliers of `*`.
         elements_of: The datapath whose elements it works on; its own by default.
     """
@@ -41,14 +44,25 @@ class Subject:
     config: DatapathConfig
     block: str = "vector-mac"
     fused: bool = True
+    full_adders: bool = True
     booth: bool = False
     elements_of: DatapathConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.block not in BLOCKS:
+            raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {self.block}")
+        if self.block == "vector-mac" and not self.fused:
+            raise ValueError("a vector-mac has compressor trees: only a dot-product has operators")
+        if self.booth and self.fused:
+            raise ValueError("booth is for operators: a fused dot-product has no `*`")
 
     @property
     def slug(self) -> str:
         """One word, for names of files."""
         style = "" if self.fused else "_booth" if self.booth else "_operators"
-        return f"{self.block.replace('-', '_')}_{self.config.slug}{style}"
+        style += "" if self.full_adders else "_gates"
+        elements = "" if self.elements_of is None else f"_of_{self.elements_of.slug}"
+        return f"{self.block.replace('-', '_')}_{self.config.slug}{style}{elements}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +98,9 @@ class Measurement:
         return {
             **asdict(self),
             "subject": {
-                **asdict(self.subject),
-                "config": str(self.subject.config),
-                "slug": self.subject.config.slug,
+                **vars(self.subject),
+                "config": self.subject.config.slug,
+                "elements_of": self.subject.elements_of and self.subject.elements_of.slug,
             },
         }
 
@@ -130,7 +144,14 @@ def measure(
         verilog = convert(DotProduct(subject.config, fused=subject.fused), name=module)
         stimulus = _dot_stimulus(pairs, subject.config)
     netlist = map_to_cells(
-        verilog, module, folder / subject.slug, files, library, booth=subject.booth, yosys=yosys
+        verilog,
+        module,
+        folder / subject.slug,
+        files,
+        library,
+        full_adders=subject.full_adders,
+        booth=subject.booth,
+        yosys=yosys,
     )
     timing = time_netlist(netlist, files)
     activity = simulate_gates(
@@ -187,12 +208,10 @@ def _check_mac(
     bits = activity.responses["o__payload"][_RESET + 1 :][there]
     _require_known(bits)
     values = codec.unpack(np.packbits(bits, axis=1, bitorder="little"))
-    count = len(bits)
-    # The last ones are still inside.
-    if len(result.accumulators) - count > config.pipeline_depth:
-        raise GateLevelError(f"{count} results in place of {len(result.accumulators)}")
-    _require_equal(values["accumulator"], result.accumulators[:count])
-    _require_equal(values["saturated"], result.saturated[:count])
+    # Those of the last vectors are still inside.
+    out = int(pairs["last"][: -config.pipeline_depth].sum())
+    _require_equal(values["accumulator"], result.accumulators[:out])
+    _require_equal(values["saturated"], result.saturated[:out])
 
 
 def _check_dot(activity: Activity, pairs: dict[str, Array]) -> None:
@@ -211,6 +230,10 @@ def _require_known(bits: npt.NDArray[np.integer]) -> None:
 
 
 def _require_equal(actual: Array, expected: npt.NDArray[Any]) -> None:
+    if len(actual) != len(expected):
+        raise GateLevelError(f"{len(actual)} results in place of {len(expected)}")
+    if not len(expected):
+        raise GateLevelError("too few vectors for a result: nothing was compared")
     wrong = np.flatnonzero(actual != expected)
     if len(wrong):
         at = wrong[0]

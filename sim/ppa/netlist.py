@@ -78,6 +78,7 @@ def map_to_cells(
     files: CellFiles,
     library: CellLibrary,
     *,
+    full_adders: bool = True,
     booth: bool = False,
     yosys: str = "yosys",
 ) -> Netlist:
@@ -88,7 +89,9 @@ def map_to_cells(
         top: Its module.
         folder: For the files; made if need be.
         files: The cells.
-        library: The same, read. Its full adder, if it has one, takes the place of the compressors'.
+        library: The same, read.
+        full_adders: The library's full adder, if it has one, takes the place of the compressors';
+            else they are mapped like everything.
         booth: Let Yosys make Booth multipliers of every `*`; needs a recent Yosys.
         yosys: The command.
 
@@ -100,7 +103,7 @@ def map_to_cells(
     # Copied: the Yosys of the Python package sees the files of this folder only.
     (folder / "cells.lib").write_text(files.liberty.read_text())
     (folder / "abc.script").write_text(ABC_SCRIPT)
-    (folder / "full_adders.v").write_text(_full_adders(verilog, library))
+    (folder / "full_adders.v").write_text(_full_adders(verilog, library) if full_adders else "")
     script = f"""
 read_liberty -lib cells.lib
 read_verilog design.v
@@ -155,10 +158,12 @@ def read_netlist(folder: Path, top: str) -> Netlist:
     """Read what `map_to_cells` wrote."""
     module = json.loads((folder / "netlist.json").read_text())["modules"][top]
     names: dict[int | str, str] = {}
-    for name, net in module["netnames"].items():
+    for escaped, net in module["netnames"].items():
+        # Yosys keeps the backslash of a name such as `\\$1`.
+        name = escaped.removeprefix("\\")
         for number, bit in enumerate(net["bits"]):
             # A port's name goes before others of the same net.
-            if bit not in names or name in module["ports"]:
+            if bit not in names or escaped in module["ports"]:
                 names[bit] = name if len(net["bits"]) == 1 else f"{name}[{number}]"
     ports: dict[str, list[str]] = {"input": [], "output": []}
     for name, port in module["ports"].items():

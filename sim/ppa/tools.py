@@ -20,9 +20,7 @@ _PROGRAMS = {
     "sta": ("opensta", ["-version"]),
     "iverilog": ("iverilog", ["-V"]),
     "vvp": ("iverilog", ["-V"]),
-    "nextpnr-ice40": ("nextpnr-ice40", ["--version"]),
 }
-_FLOW = ("yosys", "sta", "iverilog", "vvp")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def require_flow(cells: CellFiles) -> None:
     Raises:
         ToolError: Something is missing; one line says what to install.
     """
-    packages = {_PROGRAMS[name][0] for name in _FLOW if shutil.which(name) is None}
+    packages = {_PROGRAMS[name][0] for name in _PROGRAMS if shutil.which(name) is None}
     if cells == CellFiles() and not LIBERTY.exists():
         packages.add("qflow-tech-osu018")
     if packages:
@@ -63,20 +61,19 @@ def modern_yosys() -> str | None:
     )
 
 
-def has(program: str) -> bool:
-    """Whether an optional program is installed."""
-    return shutil.which(program) is not None
-
-
 @cache
 def version_of(program: str) -> str:
-    """The version that a program prints of itself, or `not installed`."""
-    if shutil.which(program) is None:
-        return "not installed"
-    options = _PROGRAMS.get(program, ("", ["-V"]))[1]
-    done = subprocess.run([program, *options], capture_output=True, text=True, check=False)
+    """The version that a program prints of itself."""
+    done = subprocess.run(
+        [program, *_PROGRAMS[program][1]], capture_output=True, text=True, check=False
+    )
     match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
     return match[0] if match else "unknown"
+
+
+def flow_versions() -> dict[str, str]:
+    """The versions of the programs that the figures depend on."""
+    return {name: version_of(name) for name in ("yosys", "sta", "iverilog")}
 
 
 def run(command: list[str], folder: Path, what: str) -> str:

@@ -28,7 +28,7 @@ class Tensors:
 
 
 def digits_tensors() -> Tensors:
-    """The second layer of the demo's perceptron, (64, 128), and its inputs, half of them zero."""
+    """The second layer of the demo's perceptron, (64, 128), and its inputs behind a ReLU."""
     digits = Digits.load()
     hidden = digits.images @ digits.weights[0].T + digits.biases[0]
     return Tensors("digits", digits.weights[1], np.maximum(hidden, np.float32(0)))
@@ -41,7 +41,7 @@ def spread_tensors() -> Tensors:
         rng.normal(size=(rows, 128)) * np.repeat(rng.lognormal(size=(rows, 8)), 16, axis=1)
         for rows in (64, 360)
     )
-    return Tensors("spread", weights, activations)
+    return Tensors("spread", weights.astype(np.float32), activations.astype(np.float32))
 
 
 def vector_pairs(

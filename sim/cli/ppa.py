@@ -1,0 +1,120 @@
+"""`scalewright ppa`: area, delay and energy."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from golden.config import PRESETS, DatapathConfig
+from sim import tensor_file
+from sim.build import BUILD_FOLDER
+from sim.cli import DIFFERENT
+from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from sim.cli.options import jobs, json_option, progress_bar, write_json
+from sim.cli.table import Table
+from sim.ppa.baseline import ALLOWED_GROWTH, growths
+from sim.ppa.cells import CellLibrary
+from sim.ppa.measure import BLOCKS, Measurement, Subject, measure
+from sim.ppa.tools import CELL_MODELS, LIBERTY, CellFiles, flow_versions, require_flow
+from sim.ppa.workload import Tensors, digits_tensors
+from sim.tensor_file import require_writable
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
+@click.option(
+    "--block",
+    type=click.Choice(BLOCKS),
+    default=BLOCKS[0],
+    show_default=True,
+    help="Which hardware; the dot product has a register behind it and none before.",
+)
+@datapath_options
+@click.option("--weights", metavar="FILE", help="Weights (M, K) to work on.  [default: the demo's]")
+@click.option("--activations", metavar="FILE", help="Activations (N, K).  [default: the demo's]")
+@click.option(
+    "--vectors",
+    type=click.IntRange(min=100),
+    metavar="N",
+    default=400,
+    show_default=True,
+    help="Vector pairs to simulate at gate level.",
+)
+@click.option("--liberty", type=_FILE, default=LIBERTY, help="Other cells (.lib), with --cells.")
+@click.option("--cells", type=_FILE, default=CELL_MODELS, help="Verilog of these, with delays.")
+@click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 1 on growth.")
+@json_option
+def ppa(
+    notations: tuple[DatapathConfig, ...],
+    block: str,
+    datapath: DatapathOptions,
+    weights: str | None,
+    activations: str | None,
+    vectors: int,
+    liberty: Path,
+    cells: Path,
+    baseline: Path | None,
+    json_file: Path | None,
+) -> int:
+    """Measure area, delay and energy of the hardware, mapped onto standard cells.
+
+    Yosys maps the Verilog, OpenSTA times it, and Icarus simulates the netlist with the delays of
+    its cells; each result must equal golden's. Cells are those of OSU for 0.18 um unless others are
+    given. Wires and the clock tree are not in the figures. Without a NOTATION, the presets.
+
+    \b
+    Example:
+      scalewright ppa 4/4/4/6 8/8/-/- --json build/ppa.json
+    """
+    require_writable(json_file)
+    if (weights is None) != (activations is None):
+        raise ValueError("--weights and --activations go together")
+    if (liberty == LIBERTY) != (cells == CELL_MODELS):
+        raise ValueError("--liberty and --cells go together")
+    files = CellFiles(liberty, cells)
+    require_flow(files)
+    library = CellLibrary.read(liberty)
+    tensors = digits_tensors()
+    if weights is not None and activations is not None:
+        tensors = Tensors(weights, tensor_file.load(weights), tensor_file.load(activations))
+    subjects = [
+        Subject(config=datapath.apply(config), block=block)
+        for config in notations or PRESETS.values()
+    ]
+    folder = BUILD_FOLDER.parent / "ppa"
+    measurements: list[Measurement] = []
+    with progress_bar("ppa", len(subjects)) as advance, ThreadPoolExecutor(jobs()) as pool:
+        for measurement in pool.map(
+            lambda subject: measure(subject, tensors, files, library, folder, vectors=vectors),
+            subjects,
+        ):
+            measurements.append(measurement)
+            advance(1)
+    table = Table(
+        "configuration", "area", "in flip-flops %", "critical path ns", "pJ / vector", "pJ / MAC"
+    )
+    for each in measurements:
+        table.add(
+            each.subject.config.slug,
+            round(each.area),
+            100 * each.sequential_area / each.area,
+            each.critical_path,
+            each.energy,
+            each.energy_per_mac,
+        )
+    table.print()
+    results = {
+        "library": library.name,
+        "tools": flow_versions(),
+        "tensors": tensors.name,
+        "measurements": [each.as_dict() for each in measurements],
+    }
+    write_json(json_file, results)
+    if baseline is None:
+        return 0
+    grown = [each for each in growths(measurements, baseline) if each[2] > ALLOWED_GROWTH]
+    for configuration, what, growth in grown:
+        click.echo(f"{configuration}: {what} has grown by {100 * growth:.1f} %", err=True)
+    return DIFFERENT if grown else 0

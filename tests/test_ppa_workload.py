@@ -1,0 +1,120 @@
+"""The vector pairs that energy is measured with: rows of quantized tensors, cut into vectors."""
+
+import numpy as np
+import pytest
+
+from golden.config import DatapathConfig
+from golden.mac import trace_stream
+from golden.quantize import Quantized, quantize
+from sim.ppa.workload import Tensors, digits_tensors, spread_tensors, vector_pairs
+
+_CONFIGS = {
+    "4/4U/4/6": DatapathConfig.parse("4/4U/4/6"),
+    "8/8/-/-": DatapathConfig.parse("8/8/-/-", vector_size=8),
+    "3/5/-/8": DatapathConfig.parse("3/5/-/8", vector_size=64),
+}
+
+# Vector pairs: eight products of 128 elements and more, the last one cut off.
+_COUNT = 150
+
+
+@pytest.fixture(scope="module")
+def tensors() -> Tensors:
+    return spread_tensors()
+
+
+def _quantized(tensors: Tensors, config: DatapathConfig) -> tuple[Quantized, Quantized]:
+    size = config.vector_size
+    return (
+        quantize(tensors.weights, config.weights, vector_size=size, coarse_axis=0),
+        quantize(tensors.activations, config.activations, vector_size=size),
+    )
+
+
+@pytest.mark.parametrize("notation", _CONFIGS)
+def test_pairs_are_legal_for_the_datapath(notation: str, tensors: Tensors) -> None:
+    config = _CONFIGS[notation]
+    pairs = vector_pairs(tensors, config, _COUNT)
+    for name in ("weight", "activation"):
+        fmt = getattr(config, f"{name}s")
+        elements = pairs[f"{name}s"]
+        assert elements.shape == (_COUNT, config.vector_size)
+        assert fmt.qmin <= elements.min() < elements.max() <= fmt.qmax
+        assert (f"{name}_scale" in pairs) == (fmt.scale_bits is not None)
+        if fmt.scale_bits is not None:
+            scales = pairs[f"{name}_scale"]
+            assert scales.shape == (_COUNT,)
+            assert 0 <= scales.min() < scales.max() <= fmt.scale_max
+    result, _ = trace_stream(**pairs, config=config)
+    assert len(result.accumulators) == pairs["last"].sum()
+
+
+@pytest.mark.parametrize("notation", _CONFIGS)
+def test_reductions_begin_and_end_with_the_rows(notation: str, tensors: Tensors) -> None:
+    config = _CONFIGS[notation]
+    steps = 128 // config.vector_size
+    pairs = vector_pairs(tensors, config, _COUNT)
+    assert np.flatnonzero(pairs["first"]).tolist() == list(range(0, _COUNT, steps))
+    assert np.flatnonzero(pairs["last"]).tolist() == list(range(steps - 1, _COUNT, steps))
+    assert {*pairs["first"], *pairs["last"]} == {0, 1}
+
+
+def test_row_of_weights_stays_while_eight_rows_of_activations_pass(tensors: Tensors) -> None:
+    config = _CONFIGS["4/4U/4/6"]
+    steps, products = 8, _COUNT // 8
+    pairs = vector_pairs(tensors, config, _COUNT)
+    rows = {}
+    for name, operand in zip(("weight", "activation"), _quantized(tensors, config), strict=True):
+        assert operand.scales is not None
+        known = {
+            (elements.astype(np.int64).tobytes(), scales.astype(np.int64).tobytes()): row
+            for row, (elements, scales) in enumerate(
+                zip(operand.elements, operand.scales, strict=True)
+            )
+        }
+        # Otherwise the row could not be told.
+        assert len(known) == len(operand.elements)
+        rows[name] = [
+            known[pairs[f"{name}s"][part].tobytes(), pairs[f"{name}_scale"][part].tobytes()]
+            for part in (slice(at * steps, at * steps + steps) for at in range(products))
+        ]
+    weights, activations = rows["weight"], rows["activation"]
+    assert weights == [weights[at // 8 * 8] for at in range(products)]
+    assert len(set(weights)) > 1
+    assert len(set(activations)) > products / 2
+
+
+def test_pairs_are_always_the_same(tensors: Tensors) -> None:
+    config = _CONFIGS["4/4U/4/6"]
+    first, second = (vector_pairs(each, config, 50) for each in (tensors, spread_tensors()))
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 64, 65, 400])
+def test_there_are_as_many_pairs_as_asked_for(count: int, tensors: Tensors) -> None:
+    pairs = vector_pairs(tensors, _CONFIGS["4/4U/4/6"], count)
+    assert {len(array) for array in pairs.values()} == {count}
+
+
+def test_elements_of_another_datapath_come_without_its_scales(tensors: Tensors) -> None:
+    scaled = _CONFIGS["4/4U/4/6"]
+    plain = DatapathConfig.parse("4/4U/-/-")
+    pairs = vector_pairs(tensors, plain, _COUNT, elements_of=scaled)
+    assert pairs.keys() == {"weights", "activations", "first", "last"}
+    own, theirs = vector_pairs(tensors, plain, _COUNT), vector_pairs(tensors, scaled, _COUNT)
+    for name in pairs:
+        np.testing.assert_array_equal(pairs[name], theirs[name])
+    # With a scale for each vector, more elements differ from zero.
+    for name in ("weights", "activations"):
+        assert np.count_nonzero(pairs[name]) > np.count_nonzero(own[name])
+
+
+def test_digits_tensors_are_what_the_second_layer_works_on() -> None:
+    tensors = digits_tensors()
+    assert tensors.weights.shape == (64, 128)
+    assert tensors.activations.shape[1] == 128
+    # Behind a ReLU
+    assert tensors.activations.min() == 0
+    assert 0.1 < np.mean(tensors.activations == 0) < 0.9
