@@ -72,7 +72,12 @@ OCTAV_UNITS: tuple[OctavConfig, ...] = (
 ENGINES: tuple[EngineConfig, ...] = (
     EngineConfig(datapath=_parse("4/4U/4/6")),
     EngineConfig(datapath=_parse("4/4U/4/6", scale_product_bits=6), lanes=4, depth=12),
-    EngineConfig(datapath=_parse("8/8/-/-", vector_size=4), lanes=8, depth=7, post_lanes=1),
+    EngineConfig(
+        datapath=replace(_parse("8/8/-/-", vector_size=4), pipeline_depth=3),
+        lanes=8,
+        depth=7,
+        post_lanes=1,
+    ),
     EngineConfig(
         datapath=_parse("2/2/2/10", vector_size=8, accumulator_bits=16),
         lanes=1,

@@ -58,6 +58,7 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         (("generate", "4/4/4/6", "--accumulator-bits", "49", "-o", "out.v"), r"16 to 48, not 49"),
         (("generate", "4/4/4/6", "--accumulator-bits", "wide", "-o", "out.v"), r"not 'wide'"),
         (("generate", "4/4/4/6", "--accumulator-bits", "exact", "-o", "out.v"), r"go together"),
+        (("generate", "4/4/4/6", "--pipeline-depth", "4", "-o", "out.v"), r"from 1 to 3, not 4"),
         (("generate", "4/4/4/6", "--block", "engine9", "-o", "out.v"), r"'engine9' is not"),
         (("generate", "4/4/4/6", "--name", "1x", "-o", "out.v"), r"Verilog identifier, not '1x'"),
         (("generate", "4/4/4/6", "-o", "out.txt"), r"out.txt: the Verilog file must end in \.v"),
@@ -163,10 +164,14 @@ def test_generate_takes_less_than_two_seconds_of_a_processor(tmp_path: Path) -> 
 
 
 def test_generate_takes_a_preset_and_overrides(tmp_path: Path) -> None:
-    done = _run("generate", "chip-5nm", "--vector-size", "32", "-o", "chip.v", cwd=tmp_path)
+    options = ("--vector-size", "32", "--pipeline-depth", "3")
+    done = _run("generate", "chip-5nm", *options, "-o", "chip.v", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    configuration = json.loads((tmp_path / "chip.json").read_text())["configuration"]
+    description = json.loads((tmp_path / "chip.json").read_text())
+    configuration = description["configuration"]
     assert (configuration["vector_size"], configuration["scale_product_bits"]) == (32, 8)
+    assert configuration["pipeline_depth"] == 3
+    assert description["timing"]["latency"].startswith("3 cycles ")
 
 
 def test_regress_reports_and_fails_on_a_defect(tmp_path: Path) -> None:
@@ -178,10 +183,12 @@ def test_regress_reports_and_fails_on_a_defect(tmp_path: Path) -> None:
     assert (verdict["mismatches"], verdict["failure"]) == (0, None)
     _run("generate", "4/4/-/-", "--vector-size", "4", "-o", "mac.v", cwd=tmp_path)
     path = tmp_path / "mac.v"
-    path.write_text(path.read_text().replace("24'h7fffff", "24'h7ffffe"))
+    sound = path.read_text()
+    assert sound.count("24'h7fffff") == sound.count("assign s0_dot_bits_0 = ") == 1
+    path.write_text(sound.replace("24'h7fffff", "24'h7ffffe"))
     done = _run(*options, "--verilog", "mac.v", "--json", "bad.json", cwd=tmp_path)
     assert done.returncode == 0, "4/4/-/- V=4 cannot saturate 24 bits in these sums"
-    path.write_text(path.read_text().replace("s0_product_0 = ", "s0_product_0 = -"))
+    path.write_text(sound.replace("assign s0_dot_bits_0 = ", "assign s0_dot_bits_0 = ~"))
     done = _run(*options, "--verilog", "mac.v", "--json", "bad.json", cwd=tmp_path)
     assert done.returncode == 1
     assert "FAILED 4_4_x_x" in done.stderr

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from golden.config import PRESETS, DatapathConfig, OperandFormat
+from golden.config import (
+    PIPELINE_DEPTH,
+    PIPELINE_DEPTHS,
+    PRESETS,
+    DatapathConfig,
+    OperandFormat,
+)
 
 _FORMATS = [(bits, scale) for bits in range(2, 9) for scale in (None, *range(2, 11))]
 
@@ -100,6 +106,32 @@ def test_slugs_tell_configurations_apart() -> None:
     assert len({config.slug for config in configs}) == len(configs)
 
 
+def test_slug_tells_the_pipeline_depth_where_it_is_not_the_default() -> None:
+    default = DatapathConfig.parse("4/4/4/6")
+    slugs = [dataclasses.replace(default, pipeline_depth=d).slug for d in PIPELINE_DEPTHS]
+    assert slugs == ["4_4_4_6_v16_c24_d1", "4_4_4_6_v16_c24", "4_4_4_6_v16_c24_d3"]
+
+
+def test_pipeline_is_as_deep_as_the_default_unless_told() -> None:
+    assert PIPELINE_DEPTH in PIPELINE_DEPTHS
+    configs = [*PRESETS.values(), DatapathConfig.parse("4/4/4/6")]
+    assert {config.pipeline_depth for config in configs} == {PIPELINE_DEPTH}
+
+
+def test_pipeline_depth_changes_no_width() -> None:
+    config = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
+    described = [
+        dataclasses.replace(config, pipeline_depth=depth).as_dict() for depth in PIPELINE_DEPTHS
+    ]
+    assert [facts.pop("pipeline_depth") for facts in described] == list(PIPELINE_DEPTHS)
+    assert described[0] == described[1] == described[2]
+
+
+def test_exact_accumulator_keeps_the_pipeline_depth() -> None:
+    config = dataclasses.replace(DatapathConfig.parse("4/4/4/6"), pipeline_depth=3)
+    assert config.with_exact_accumulator(4).pipeline_depth == 3
+
+
 def test_configuration_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         DatapathConfig.parse("4/4/4/6").vector_size = 32  # type: ignore[misc]  # what is tested
@@ -148,6 +180,13 @@ def test_rejects_with_the_value_and_the_range(
         DatapathConfig.parse(notation, **options)
 
 
+@pytest.mark.parametrize("depth", [-1, 0, 4])
+def test_rejects_a_pipeline_depth_with_the_range(depth: int) -> None:
+    message = f"^pipeline_depth must be an integer from 1 to 3, not {depth}$"
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(DatapathConfig.parse("4/4/4/6"), pipeline_depth=depth)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -159,6 +198,10 @@ def test_rejects_with_the_value_and_the_range(
         (
             lambda: DatapathConfig.parse("4/4/4/6", vector_size=16.0),  # type: ignore[arg-type]  # what is tested
             r"^vector_size must be a power of two from 4 to 64, not 16.0$",
+        ),
+        (
+            lambda: dataclasses.replace(DatapathConfig.parse("4/4/4/6"), pipeline_depth="2"),  # type: ignore[arg-type]  # what is tested
+            r"^pipeline_depth must be an integer from 1 to 3, not '2'$",
         ),
         (
             lambda: DatapathConfig(weights="4", activations=OperandFormat(element_bits=4)),  # type: ignore[arg-type]  # what is tested

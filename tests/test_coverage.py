@@ -1,4 +1,4 @@
-from golden.config import ELEMENT_BITS, SCALE_BITS, VECTOR_SIZES
+from golden.config import ELEMENT_BITS, PIPELINE_DEPTHS, SCALE_BITS, VECTOR_SIZES
 from sim.coverage import ENGINES, VECTOR_MACS
 
 
@@ -38,6 +38,16 @@ def test_covers_accumulators_from_narrower_than_a_partial_sum_to_the_widest() ->
     widths = {config.accumulator_bits for config in VECTOR_MACS}
     assert {16, 17, 24, 32, 48} <= widths
     assert any(config.accumulator_bits < config.partial_sum_bits for config in VECTOR_MACS)
+
+
+def test_covers_every_pipeline_depth_with_scales_and_without() -> None:
+    for scaled in (True, False):
+        depths = {
+            config.pipeline_depth
+            for config in VECTOR_MACS
+            if (config.full_scale_product_bits > 0) == scaled
+        }
+        assert depths == set(PIPELINE_DEPTHS), f"scaled={scaled}"
 
 
 def test_engines_cover_lanes_on_either_side_of_a_vector_and_every_kind_of_format() -> None:

@@ -68,9 +68,9 @@ def test_counts_the_results_of_a_faulty_engine(
     network: Network, images: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(design: Design) -> Build:
-        # Of one lane the second half of each dot product is subtracted.
-        pattern = r"assign s0_dot = \$signed\((.*?)\) \+"
-        text, count = re.subn(pattern, r"assign s0_dot = $signed(\1) -", design.verilog, count=1)
+        # In the first lane the lowest bits of the elements are joined, not multiplied.
+        pattern = r"(assign s0_dot_bits_0 = \{.*?\}) & (\{.*?\};)"
+        text, count = re.subn(pattern, r"\1 | \2", design.verilog, count=1)
         assert count == 1
         return build(Design(text, design.description))
 

@@ -1,11 +1,5 @@
 """The regressions of the engine and its blocks: they must see every fault put into the hardware."""
 
-import inspect
-import textwrap
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any
-
 import pytest
 
 from golden.config import DatapathConfig, EngineConfig
@@ -18,6 +12,7 @@ from hw.sequencer import Sequencer
 from hw.vector_quantizer import VectorQuantizer
 from hw.weight_buffer import WeightBuffer
 from sim.regress import Regression, Verdict, regress
+from tests.faults import Fault, insert_fault
 
 # Small, but with two groups in a tile, two beats in a row of sums, four in a vector, and a ring of
 # weights whose depth is no power of two.
@@ -29,10 +24,7 @@ _CONFIG = EngineConfig(
 )
 _TRANSACTIONS = 1000
 
-# A function that describes hardware, what is replaced in its source, and by what.
-_Fault = tuple[Callable[..., Any], str, str]
-
-_ENGINE_FAULTS: dict[str, _Fault] = {
+_ENGINE_FAULTS: dict[str, Fault] = {
     "the-ring-of-weights-wraps-one-row-late": (
         WeightBuffer.elaborate,
         "Mux(write_row == depth - 1, 0, write_row + 1)",
@@ -117,7 +109,7 @@ _ENGINE_FAULTS: dict[str, _Fault] = {
     ),
 }
 
-_RESCALER_FAULTS: dict[str, _Fault] = {
+_RESCALER_FAULTS: dict[str, Fault] = {
     "ties-go-up": (
         Rescaler._result,
         "shifted[0] & (lost | floor[0])",
@@ -155,7 +147,7 @@ _RESCALER_FAULTS: dict[str, _Fault] = {
     ),
 }
 
-_QUANTIZER_FAULTS: dict[str, _Fault] = {
+_QUANTIZER_FAULTS: dict[str, Fault] = {
     "scales-are-rounded-down": (PeakScale.elaborate, "remainder.any() | below", "0"),
     "elements-are-not-clipped": (
         ElementQuotient.elaborate,
@@ -210,17 +202,6 @@ def _verdict(block: str) -> Verdict:
     return regress(Regression(block, _CONFIG, transactions=_TRANSACTIONS, seed=0))
 
 
-def _insert(fault: _Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a fault into a function, wherever it has been imported to."""
-    function, sound, faulty = fault
-    assert isinstance(function, FunctionType)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(sound) == 1, f"{source.count(sound)} times {sound} in\n{source}"
-    made: dict[str, Any] = {}
-    exec(source.replace(sound, faulty), function.__globals__, made)
-    monkeypatch.setattr(function, "__code__", made[function.__name__].__code__)
-
-
 @pytest.mark.parametrize("block", _FAULTS)
 def test_sees_nothing_wrong_with_sound_hardware(block: str) -> None:
     verdict = _verdict(block)
@@ -235,6 +216,6 @@ def test_sees_nothing_wrong_with_sound_hardware(block: str) -> None:
         for name, fault in faults.items()
     ],
 )
-def test_sees_a_fault(block: str, fault: _Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    _insert(fault, monkeypatch)
+def test_sees_a_fault(block: str, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert_fault(fault, monkeypatch)
     assert _verdict(block).failure is not None
