@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import time
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def test_a_build_that_fails_leaves_no_program(cache: Path) -> None:
 
 def test_a_lint_warning_fails_the_build(cache: Path) -> None:
     design = Design.of("vector-mac", _CONFIG)
-    latch = "  reg latch; always @* if (rst) latch = clk;\nendmodule"
-    warned = dataclasses.replace(design, verilog=design.verilog.replace("endmodule", latch))
+    latch = r"\1  reg latch; always @* if (rst) latch = clk;\n\2"
+    module = r"(module vector_mac\b.*?)(endmodule)"
+    text, count = re.subn(module, latch, design.verilog, flags=re.DOTALL)
+    assert count == 1
+    warned = dataclasses.replace(design, verilog=text)
     with pytest.raises(BuildError, match=r"%Warning-LATCH"):
         build(warned)
