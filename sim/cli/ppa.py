@@ -15,7 +15,7 @@ from sim.cli.table import Table
 from sim.ppa.baseline import ALLOWED_GROWTH, growths
 from sim.ppa.cells import CellLibrary
 from sim.ppa.measure import BLOCKS, Measurement, Subject, measure
-from sim.ppa.tools import CELL_MODELS, LIBERTY, CellFiles, flow_versions, require_flow
+from sim.ppa.tools import CellFiles, flow_versions, require_flow
 from sim.ppa.workload import Tensors, digits_tensors
 from sim.tensor_file import require_writable
 
@@ -42,8 +42,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Vector pairs to simulate at gate level.",
 )
-@click.option("--liberty", type=_FILE, default=LIBERTY, help="Other cells (.lib), with --cells.")
-@click.option("--cells", type=_FILE, default=CELL_MODELS, help="Verilog of these, with delays.")
+@click.option("--liberty", type=_FILE, help="Other cells (.lib), with --cells.")
+@click.option("--cells", type=_FILE, help="Verilog of these, with delays.")
 @click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 1 on growth.")
 @json_option
 def ppa(
@@ -53,8 +53,8 @@ def ppa(
     weights: str | None,
     activations: str | None,
     vectors: int,
-    liberty: Path,
-    cells: Path,
+    liberty: Path | None,
+    cells: Path | None,
     baseline: Path | None,
     json_file: Path | None,
 ) -> int:
@@ -71,11 +71,13 @@ def ppa(
     require_writable(json_file)
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
-    if (liberty == LIBERTY) != (cells == CELL_MODELS):
+    if (liberty is None) != (cells is None):
         raise ValueError("--liberty and --cells go together")
-    files = CellFiles(liberty, cells)
+    files = CellFiles()
+    if liberty is not None and cells is not None:
+        files = CellFiles(liberty, cells)
     require_flow(files)
-    library = CellLibrary.read(liberty)
+    library = CellLibrary.read(files.liberty)
     tensors = digits_tensors()
     if weights is not None and activations is not None:
         tensors = Tensors(weights, tensor_file.load(weights), tensor_file.load(activations))
