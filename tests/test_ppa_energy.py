@@ -27,7 +27,8 @@ def _energy(
 ) -> Energy:
     netlist = Netlist(folder, "top", ("clk", "a"), ("y",), instances)
     timing = Timing(1.0, "a", "y", slews)
-    return energy_per_cycle(netlist, tiny_library(folder), timing, toggles)
+    at_rest = {net: 0.0 for each in instances.values() for net in each.pins.values()}
+    return energy_per_cycle(netlist, tiny_library(folder), timing, {**at_rest, **toggles})
 
 
 def test_inverters_and_flip_flop_cost_what_their_tables_say(tmp_path: Path) -> None:
@@ -133,11 +134,17 @@ exit
     assert energy.leakage == pytest.approx(leakage, rel=_SINGLE, abs=0)
 
 
+def test_a_net_without_toggles_is_an_error(tmp_path: Path) -> None:
+    netlist = Netlist(tmp_path, "top", ("clk", "a"), ("y",), {"i": Instance("INV", {"A": "a"})})
+    with pytest.raises(ValueError, match=r"^no toggles of 1 nets, such as a$"):
+        energy_per_cycle(netlist, tiny_library(tmp_path), Timing(1.0, "a", "y", {}), {})
+
+
 @needs_flow
 def test_internal_energy_is_that_of_the_liberty_file(tmp_path: Path) -> None:
     netlist = mapped(f"{inverters(2)} assign y = w[2];", tmp_path)
     timing = time_netlist(netlist, FILES)
-    toggles = {"a": 1.0, "w[1]": 1.0}
+    toggles = {"a": 1.0, "w[1]": 1.0, "y": 0.0}
     energy = energy_per_cycle(netlist, osu_library(), timing, toggles)
     # INVX1 at a slew of 0.06 ns and loads of 0.005 and 0.0125 pF, which the other's input is
     # between; the second one rests.

@@ -131,7 +131,7 @@ def _count_toggles(recording: Path) -> Counter[str]:
             if line.startswith("$end"):
                 break
         changes = Counter(file)  # of lines: `1!` for the net `!`
-    toggles: Counter[str] = Counter()
+    toggles = Counter({name: 0 for same in names.values() for name in same})
     for line, count in changes.items():
         if line[0] in "01":
             for name in names[line[1:].strip()]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.ppa.cells import CellLibrary
-from sim.ppa.netlist import Netlist
+from sim.ppa.netlist import CONSTANTS, Netlist
 from sim.ppa.timing import INPUT_SLEW, Timing
 
 
@@ -55,8 +55,11 @@ def energy_per_cycle(
         library: Its cells.
         timing: For the slews.
         toggles: Transitions per cycle of each net but the clock.
+
+    Raises:
+        ValueError: A net has no toggles, not even none.
     """
-    rates = {**dict(toggles), "clk": 2.0}
+    rates = {**toggles, **dict.fromkeys(CONSTANTS, 0.0), "clk": 2.0}
     loads: dict[str, float] = defaultdict(float)
     drivers: dict[str, str] = {}
     for name, instance in netlist.instances.items():
@@ -77,11 +80,14 @@ def energy_per_cycle(
         for each in instance.pins:
             by_pin[instance.cell, each].append(instance.pins)
     switching = internal = sequential = 0.0
-    for (cell_name, output), connections in by_pin.items():
+    for (cell_name, name), connections in by_pin.items():
         cell = library.cells[cell_name]
-        pin = cell.pins[output]
-        nets = [pins[output] for pins in connections]
-        rate = np.array([rates.get(net, 0.0) for net in nets])
+        pin = cell.pins[name]
+        nets = [pins[name] for pins in connections]
+        unknown = [net for net in nets if net not in rates]
+        if unknown:
+            raise ValueError(f"no toggles of {len(unknown)} nets, such as {unknown[0]}")
+        rate = np.array([rates[net] for net in nets])
         load = np.array([loads[net] for net in nets]) if pin.output else np.zeros(len(nets))
         inside = np.zeros(len(nets))
         for cause, tables in pin.energy.items():

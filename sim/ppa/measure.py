@@ -71,7 +71,7 @@ class Measurement:
 
     Attributes:
         subject: What was measured.
-        area: Cell area, in the unit of the library (OSU 0.18 um: um^2 / 32 of a NAND2X1 = 24).
+        area: Cell area, in the unit of the library (a NAND2X1 of OSU's has 24).
         sequential_area: That of the flip-flops.
         cells: How many there are of each.
         critical_path: Shortest clock period, in ns.

@@ -26,6 +26,9 @@ upsize
 dnsize
 """
 
+# Nets that never toggle.
+CONSTANTS = ("0", "1", "x")
+
 # What Verilator says of netlists: names, widths and unused outputs are the cells' affair.
 _QUIET = "/* verilator lint_off WIDTH */\n/* verilator lint_off UNUSED */\n"
 

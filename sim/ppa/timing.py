@@ -10,7 +10,7 @@ from sim.ppa.tools import CellFiles
 # Long enough for any path; delays do not depend on it.
 _PERIOD = 1000
 
-# Ports are driven and loaded like an ordinary cell's: in the library's units, times DRIVE below.
+# Ports are driven and loaded like an ordinary cell's, in the library's units.
 INPUT_SLEW = 0.06
 _OUTPUT_LOAD = 0.02
 
