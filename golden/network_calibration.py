@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.calibration import Clip, Granularity, clipping_threshold
-from golden.config import EngineConfig
+from golden.config import EngineConfig, OperandFormat
 from golden.quantize import Floats
 
 _GAMMA_BITS = 7
@@ -49,7 +49,7 @@ class Calibration:
             granularity=Granularity.VECTOR if scaled else Granularity.TENSOR,
             vector_size=self.config.datapath.vector_size,
         )
-        return _round_up(float(threshold.max()) / (fmt.qmax * fmt.scale_max))
+        return coarse_scale(float(threshold.max()), fmt)
 
     def unit(self, tensor: str, bias: Floats, factor: float) -> float:
         """What 1 is worth in results that are not quantized, for a product's bias and factors."""
@@ -57,6 +57,11 @@ class Calibration:
         limit = (1 << (self.config.result_bits - 1)) - 1
         # Factors over the unit have to stay below 2^16.
         return _round_up(max(max(largest, float(np.abs(bias).max())) / limit, factor / 65535))
+
+
+def coarse_scale(threshold: float, fmt: OperandFormat) -> float:
+    """Coarse scale of activations whose largest vector threshold is `threshold`."""
+    return _round_up(threshold / (fmt.qmax * fmt.scale_max))
 
 
 def _round_up(value: float) -> float:
