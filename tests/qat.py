@@ -148,4 +148,5 @@ class GoldenLayer:
         values = (sums * 2.0**datapath.scale_product_shift).astype(np.float32)
         gamma = np.where(weights.gamma == 0, 1, weights.gamma).reshape(-1)
         coarse = np.where(activations.gamma == 0, np.float32(1), activations.gamma)
-        return values * (coarse * gamma)
+        products: Array = values * (coarse * gamma)
+        return products

@@ -91,7 +91,8 @@ def expected(layer: QuantizedLayer, golden: GoldenLayer, x: Any, *, exact: bool)
     if layer.bias is None:
         return y
     bias = layer.bias.detach().numpy()
-    return y + (bias if y.ndim == 2 else bias[:, None, None])
+    biased: Array = y + (bias if y.ndim == 2 else bias[:, None, None])
+    return biased
 
 
 @pytest.mark.parametrize("seed", range(CASES))

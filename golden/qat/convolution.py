@@ -67,8 +67,8 @@ class QuantizedConv2d(QuantizedLayer, nn.Conv2d):
             a, activations, w, weights = self._operands(x)
             taps = weights[0, ..., 0].numel()
             dtype = product_dtype(self.config.datapath, taps * w.length)
-            # Contiguous: with channels last, torch 2.13 computes some dilated convolutions of groups
-            # wrongly on CPUs.
+            # Contiguous: with channels last, torch 2.13 on CPUs computes some dilated convolutions
+            # of two groups wrongly.
             images = activations.to(dtype).flatten(-2).movedim(-1, -3).contiguous()
             kernels = weights.to(dtype).permute(0, 3, 1, 2).contiguous()
             sums = self._conv_forward(images, kernels, None)

@@ -42,8 +42,10 @@ class QuantizedTensor:
         )
 
     def steps(self) -> Tensor:
-        """The scale s_q of each element, broadcast against (..., J, V); 1 without."""
-        return torch.ones_like(self.gamma) if self.scales is None else self.scales.unsqueeze(-1)
+        """The scale s_q of each element, (..., K): the step of its grid in units of gamma."""
+        if self.scales is None:
+            return self.joined(torch.ones_like(self.elements))
+        return self.joined(self.scales.unsqueeze(-1).expand_as(self.elements))
 
     def coarse(self) -> Tensor:
         """Gamma, broadcast against (..., K); 1 where it is 0, and so all elements are."""
