@@ -42,7 +42,7 @@ class Oscillation:
         """Take the integers of the next step; which of them oscillate in it, bool."""
         change = torch.sign(integers - self._last)
         oscillating = (change != 0) & (change == -self._direction)
-        self.frequency += self._momentum * (oscillating - self.frequency)
+        self.frequency += self._momentum * (oscillating.to(integers.dtype) - self.frequency)
         self.average += self._momentum * (integers - self.average)
         self._direction = torch.where(change != 0, change, self._direction)
         self._last = integers.clone()
