@@ -12,7 +12,8 @@ The coarse scale of activations is static: with M-bit per-vector scales,
 rounded up to a few significant bits (golden/network_calibration.py).
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,22 @@ from golden.quantize import Floats, Quantized, Scaling
 _MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose")
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    """What quantization-aware training has settled, by the names of the products.
+
+    Each product then quantizes its own input, as it did in training, so that the engine quantizes
+    only results that go straight to a product.
+
+    Attributes:
+        weights: Quantized weights, one gamma for each output channel.
+        gammas: Coarse scale of the activations that a product takes.
+    """
+
+    weights: Mapping[str, Quantized] = field(default_factory=dict)
+    gammas: Mapping[str, float] = field(default_factory=dict)
+
+
 def quantize_network(
     graph: Graph,
     inputs: Floats,
@@ -35,6 +52,7 @@ def quantize_network(
     clip: Clip,
     *,
     scaling: Scaling = Scaling.NEAREST,
+    trained: Trained | None = None,
 ) -> Network:
     """Quantize a network for the engine.
 
@@ -44,6 +62,7 @@ def quantize_network(
         config: The engine.
         clip: How clipping thresholds are chosen, of weights and of activations.
         scaling: How the per-vector scales of weights are rounded.
+        trained: Integers and scales that stand already; of every product, or None.
 
     Raises:
         ValueError: An operator that is not supported, inputs that do not suit the network, negative
@@ -58,11 +77,21 @@ def quantize_network(
     vectors: dict[str, tuple[str, float]] = {}  # tensors with the name and gamma of their vectors
     absorbed: set[str] = set()
 
+    def gamma_of(tensor: str, node: Node) -> float:
+        return trained.gammas[node.name] if trained else calibration.gamma(tensor, node.name)
+
     def vectors_of(tensor: str, node: Node) -> tuple[str, float]:
         if node.kind != "Conv" and calibration.tensors[tensor].ndim == 4:
             raise ValueError(f"node {node.name} ({node.kind}): must have three axes at most, not 4")
+        if trained and vectors.get(tensor, ("", gamma_of(tensor, node)))[1] != gamma_of(
+            tensor, node
+        ):
+            raise ValueError(
+                f"node {node.name}: its input {tensor} goes to another product, too, with another "
+                f"coarse scale: {vectors[tensor][1]:.6g} and {gamma_of(tensor, node):.6g}"
+            )
         if tensor not in vectors:
-            gamma = calibration.gamma(tensor, node.name)
+            gamma = gamma_of(tensor, node)
             name = f"{tensor}_quantized"
             while name in calibration.tensors or name in graph.constants:
                 name += "_"
@@ -81,9 +110,12 @@ def quantize_network(
         output = node.output if relu is None else relu.output
         if relu is not None:
             absorbed.add(relu.name)
-        following = _next_product(graph, output)
-        gamma = None if following is None else calibration.gamma(output, following.name)
-        weights = _quantize_weights(graph, node, config, clip, scaling)
+        following = _next_product(graph, output, () if trained else _MOVING)
+        gamma = None if following is None else gamma_of(output, following)
+        if trained:
+            weights = trained.weights[node.name]
+        else:
+            weights = _quantize_weights(graph, node, config, clip, scaling)
         bias = _bias(graph, node, len(weights.gamma))
         if gamma is None:
             unit = calibration.unit(output, bias, _largest_factor(weights, input_gamma, config))
@@ -191,14 +223,14 @@ def _relu_behind(graph: Graph, node: Node) -> Node | None:
     return None
 
 
-def _next_product(graph: Graph, tensor: str) -> Node | None:
+def _next_product(graph: Graph, tensor: str, moving: tuple[str, ...]) -> Node | None:
     """The product that takes a tensor, moved at most; None if it meets anything else first."""
     found: Any = None
     for node in graph.consumers(tensor):
         if node.kind in MATRIX_KINDS:
             found = node
-        elif node.kind in _MOVING:
-            found = _next_product(graph, node.output)
+        elif node.kind in moving:
+            found = _next_product(graph, node.output, moving)
         else:
             return None
         if found is None:

@@ -11,10 +11,13 @@ Needs the extra `train`; nothing else of this project imports it.
 from golden.qat.config import QatConfig
 from golden.qat.conversion import calibrate, convert, quantized_layers
 from golden.qat.convolution import QuantizedConv2d
+from golden.qat.exact import ExactNetwork
+from golden.qat.export import to_network
 from golden.qat.layer import QuantizedLayer
 from golden.qat.linear import QuantizedLinear
 
 __all__ = [
+    "ExactNetwork",
     "QatConfig",
     "QuantizedConv2d",
     "QuantizedLayer",
@@ -22,4 +25,5 @@ __all__ = [
     "calibrate",
     "convert",
     "quantized_layers",
+    "to_network",
 ]
