@@ -94,7 +94,7 @@ class _Tracer:
 
     def _take_module(self, node: fx.Node, module: nn.Module) -> None:
         if isinstance(module, QuantizedLayer):
-            product = trained_product(node.name, module, self._config)
+            product = trained_product(node.name, str(node.target), module, self._config)
             self._products[node.name] = product
             source = self._tensors[node.args[0]]
             inputs = (source, product.weight_name, product.bias_name)

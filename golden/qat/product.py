@@ -76,8 +76,16 @@ class TrainedProduct:
         constants[self.bias_name] = self.bias.astype(np.float32)
 
 
-def trained_product(name: str, layer: QuantizedLayer, config: EngineConfig) -> TrainedProduct:
+def trained_product(
+    name: str, label: str, layer: QuantizedLayer, config: EngineConfig
+) -> TrainedProduct:
     """The product of a trained layer.
+
+    Args:
+        name: Name of the product.
+        label: Name of the layer, for messages.
+        layer: The layer.
+        config: The engine.
 
     Raises:
         ValueError: A layer of another datapath, with dynamic activation scales, or with groups; the
@@ -86,11 +94,11 @@ def trained_product(name: str, layer: QuantizedLayer, config: EngineConfig) -> T
     """
     if layer.config.datapath != config.datapath:
         raise ValueError(
-            f"layer {name}: the engine's datapath must be the layer's, {layer.config.datapath}, "
+            f"layer {label}: the engine's datapath must be the layer's, {layer.config.datapath}, "
             f"not {config.datapath}"
         )
     if not layer.config.static_activations:
-        raise ValueError(f"layer {name}: the engine needs static activation scales")
+        raise ValueError(f"layer {label}: the engine needs static activation scales")
     weights = layer.quantize_weight().as_golden()
     channels = len(weights.elements)
     gamma = np.ascontiguousarray(np.broadcast_to(weights.gamma, (channels,)))
@@ -103,15 +111,15 @@ def trained_product(name: str, layer: QuantizedLayer, config: EngineConfig) -> T
         weights=replace(weights, gamma=gamma, coarse_axis=0),
         bias=bias,
         input_gamma=layer.activation_gamma,
-        attributes=_attributes(name, layer),
+        attributes=_attributes(label, layer),
     )
 
 
-def _attributes(name: str, layer: QuantizedLayer) -> dict[str, Any]:
+def _attributes(label: str, layer: QuantizedLayer) -> dict[str, Any]:
     if not isinstance(layer, QuantizedConv2d):
         return {"transB": 1}
     if layer.groups != 1:
-        raise ValueError(f"layer {name}: the engine has convolutions of one group only")
+        raise ValueError(f"layer {label}: the engine has convolutions of one group only")
     # torch keeps the pads of the last dimension first, in pairs.
     left, right, top, bottom = layer._reversed_padding_repeated_twice
     return {
