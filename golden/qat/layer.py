@@ -105,6 +105,10 @@ class QuantizedLayer(nn.Module):
         """Inputs of the layer as integers: elements (..., J, V), scales, gamma."""
         return self._quantize_activations(self.activation_rows(x).float())[0]
 
+    def weight_derivative(self) -> Tensor:
+        """The derivative of the weights' quantizer by the layer's estimator, (M, ..., K)."""
+        return self._weight_derivative(*self._quantize_weight())
+
     def extra_repr(self) -> str:
         """What `print` shows of it."""
         config = self.config
@@ -115,17 +119,21 @@ class QuantizedLayer(nn.Module):
 
     def _operands(self, x: Tensor) -> tuple[QuantizedTensor, Tensor, QuantizedTensor, Tensor]:
         """Activations and weights, quantized, and their integers (..., K) with gradients."""
-        estimator = self.config.estimator
         rows = self.activation_rows(x.float())
         a, limit = self._quantize_activations(rows)
-        factor = _factor(a, rows, limit, estimator.of_activations)
+        factor = _factor(a, rows, limit, self.config.estimator.of_activations)
         activations = _with_gradient(a, rows, factor, self.activation_noise)
-        rows = self.weight_rows().float()
         w, limit = self._quantize_weight()
-        factor = _factor(w, rows, limit, estimator.of_weights)
-        if self.element_filter is not None:
-            factor = factor * ~w.joined(self.element_filter.mask)
+        factor = self._weight_derivative(w, limit)
+        rows = self.weight_rows().float()
         return a, activations, w, _with_gradient(w, rows, factor, self.weight_noise)
+
+    def _weight_derivative(self, weights: QuantizedTensor, threshold: Tensor | None) -> Tensor:
+        rows = self.weight_rows().float()
+        factor = _factor(weights, rows, threshold, self.config.estimator.of_weights)
+        if self.element_filter is not None:
+            factor = factor * ~weights.joined(self.element_filter.mask)
+        return factor
 
     def _quantize_weight(self) -> tuple[QuantizedTensor, Tensor | None]:
         """The quantized weights, and their thresholds where anything is clipped."""

@@ -1,0 +1,1 @@
+"""What quantization-aware training is worth: `python -m sim.training.evidence`; needs `train`."""
