@@ -60,13 +60,13 @@ def fit(
     model.eval()
 
 
-@torch.no_grad()
 def score(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, float]:
     """Negative log-likelihood in nats and accuracy in percent, means over all targets."""
     model.eval()
     total = right = 0.0
-    for inputs, targets in zip(x.split(_TEST_BATCH), y.split(_TEST_BATCH), strict=True):
-        outputs, classes = model(inputs).flatten(0, -2), targets.flatten()
-        total += float(functional.cross_entropy(outputs, classes, reduction="sum"))
-        right += float((outputs.argmax(dim=1) == classes).sum())
+    with torch.no_grad():
+        for inputs, targets in zip(x.split(_TEST_BATCH), y.split(_TEST_BATCH), strict=True):
+            outputs, classes = model(inputs).flatten(0, -2), targets.flatten()
+            total += float(functional.cross_entropy(outputs, classes, reduction="sum"))
+            right += float((outputs.argmax(dim=1) == classes).sum())
     return {"nll": total / y.numel(), "accuracy": 100 * right / y.numel()}
