@@ -216,6 +216,7 @@ class QuantizedLayer(nn.Module):
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
+        self._calibrated = False
         if not self.activation_threshold.isnan():
             self._after_calibration()
 
