@@ -194,6 +194,9 @@ class QuantizedLayer(nn.Module):
             vector_size=self.config.datapath.vector_size,
         )
 
+    def _bias(self) -> Tensor | None:
+        return None if self.bias is None else self.bias.float()
+
     def _on_datapath(self, sums: Tensor, exact: Callable[[], Tensor], vectors: int) -> Tensor:
         """Sums of integers, or what the datapath makes of them, with the gradient of the former."""
         datapath = self.config.datapath
