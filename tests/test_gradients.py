@@ -47,7 +47,7 @@ def _compare(
 def test_equals_the_formula(estimator: Estimator, dtype: type, signed: bool) -> None:
     rng = np.random.default_rng(0)
     for threshold in (0.0, 0.25, 1.0, 3.0):
-        x = rng.standard_normal((20, 17)).astype(dtype)
+        x: npt.NDArray[Any] = rng.standard_normal((20, 17)).astype(dtype)
         x[0, :5] = [0.0, -0.0, threshold, -threshold, np.nextafter(dtype(threshold), dtype(9))]
         _compare(estimator, x, np.asarray(threshold, dtype), signed)
 
@@ -111,7 +111,7 @@ def test_infinite_threshold_clips_nothing_that_has_the_right_sign(signed: bool) 
 @_SIDES
 def test_pwl_is_the_derivative_of_clipping(signed: bool) -> None:
     s, step = 0.75, 2.0**-20
-    x = np.linspace(-2, 2, 1000)
+    x: npt.NDArray[Any] = np.linspace(-2, 2, 1000)
     x = x[(abs(abs(x) - s) > step) & (abs(x) > step)]  # where clipping has a derivative
     lowest = -s if signed else 0.0
     difference = (np.clip(x + step, lowest, s) - np.clip(x - step, lowest, s)) / (2 * step)
@@ -130,7 +130,7 @@ def test_mad_is_the_derivative_of_an_attenuation_held_constant(signed: bool) -> 
 
 
 def test_mad_of_clipped_weights_is_between_pwl_and_ste() -> None:
-    x = np.linspace(-3, 3, 61)
+    x: npt.NDArray[Any] = np.linspace(-3, 3, 61)
     clipped = abs(x) > 1
     assert (pwl(x, 1.0)[clipped] < mad(x, 1.0)[clipped]).all()
     assert (mad(x, 1.0)[clipped] < ste(x)[clipped]).all()
@@ -139,7 +139,7 @@ def test_mad_of_clipped_weights_is_between_pwl_and_ste() -> None:
 
 @_TYPES
 def test_type_of_x_is_kept_whatever_that_of_the_threshold(dtype: type) -> None:
-    x = np.array([0.5, 3.0], dtype)
+    x: npt.NDArray[Any] = np.array([0.5, 3.0], dtype)
     for s in (1, 1.0, np.float32(1), np.float64(1), np.ones(2), np.ones(2, np.float16)):
         assert [derivative(each, x, s).dtype for each in _RESOLVED] == [dtype] * 3
 
