@@ -47,7 +47,7 @@ def test_calibration_names_a_layer_that_no_batch_has_passed() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_calibration_keeps_modes_and_statistics(fails: bool) -> None:
     model = convert(small_network(), CONFIG).train()
-    model[0][1].eval()
+    model[3].eval()
     modes = [module.training for module in model.modules()]
     mean = model[0][1].running_mean.clone()
     data = small_batches()

@@ -160,12 +160,12 @@ def test_traced_graph_gives_the_same_outputs_and_gradients(config: QatConfig) ->
     torch._dynamo.reset()
     model = trained(config)
     compiled = torch.compile(model, backend="aot_eager")
-    for x in small_batches()[:2]:
-        for training in (True, False):
-            model.train(training)
-            model[0][1].eval()  # no statistics that move on
-            want, got = gradients(model, model, x), gradients(model, compiled, x)
-            assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+    x = small_batches()[0]
+    for training in (True, False):
+        model.train(training)
+        model[0][1].eval()  # no statistics that move on
+        want, got = gradients(model, model, x), gradients(model, compiled, x)
+        assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
 
 
 def test_datapath_in_training_gives_the_outputs_of_evaluation() -> None:
