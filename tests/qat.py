@@ -150,3 +150,25 @@ class GoldenLayer:
         coarse = np.where(activations.gamma == 0, np.float32(1), activations.gamma)
         products: Array = values * (coarse * gamma)
         return products
+
+
+def small_network() -> Any:
+    """A small network, (N, 6, 5, 5) to (N, 3)."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Sequential(
+            torch.nn.Conv2d(6, 8, 3, padding=1, bias=False),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(),
+        ),
+        torch.nn.Flatten(),
+        torch.nn.Linear(200, 20),
+        torch.nn.ReLU(),
+        torch.nn.Linear(20, 3),
+    )
+
+
+def small_batches(count: int = 3) -> list[Any]:
+    """Batches of its inputs, each of other sizes."""
+    generator = torch.Generator().manual_seed(1)
+    return [torch.rand(4, 6, 5, 5, generator=generator) * (number + 1) for number in range(count)]

@@ -15,7 +15,8 @@ def convert(model: nn.Module, config: QatConfig, *, skip: Collection[str] = ()) 
     """Make every `nn.Linear` and `nn.Conv2d` a quantized layer, in place.
 
     Parameters stay the very same objects, under the same names, so that an optimizer made before
-    goes on; subclasses of those layers are left alone. Static thresholds need `calibrate` next.
+    goes on, and a layer with several names stays one; subclasses of those layers are left alone.
+    Static thresholds need `calibrate` next.
 
     Args:
         model: The network; if it is itself such a layer, use what is returned.
@@ -26,31 +27,28 @@ def convert(model: nn.Module, config: QatConfig, *, skip: Collection[str] = ()) 
         The model.
 
     Raises:
-        ValueError: A name in `skip` that is none of a layer that would be converted.
+        ValueError: A name in `skip` that is none of a layer that would be converted; the model is
+            as it was.
     """
-    unknown = set(skip)
-    done: dict[nn.Module, nn.Module] = {}
-
-    def swap(module: nn.Module, name: str) -> nn.Module:
-        if type(module) not in (nn.Linear, nn.Conv2d):
-            return module
-        if name in unknown:
-            unknown.discard(name)
-            done[module] = module
-        if module not in done:
-            if isinstance(module, nn.Conv2d):
-                done[module] = QuantizedConv2d.from_float(module, config)
-            elif isinstance(module, nn.Linear):
-                done[module] = QuantizedLinear.from_float(module, config)
-        return done[module]
-
-    for prefix, parent in list(model.named_modules()):
-        for name, child in list(parent.named_children()):
-            setattr(parent, name, swap(child, f"{prefix}.{name}" if prefix else name))
-    model = swap(model, "")
+    found = {
+        name: module
+        for name, module in model.named_modules(remove_duplicate=False)
+        if type(module) in (nn.Linear, nn.Conv2d)
+    }
+    unknown = set(skip) - found.keys()
     if unknown:
         raise ValueError(f"skip must name layers of the model, not {', '.join(sorted(unknown))}")
-    return model
+    left = {found[name] for name in skip}
+    swapped = {
+        module: _quantized(module, config)
+        for module in dict.fromkeys(found.values())
+        if module not in left
+    }
+    for name, module in found.items():
+        if name and module in swapped:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, swapped[module])
+    return swapped.get(model, model)
 
 
 def quantized_layers(model: nn.Module) -> dict[str, QuantizedLayer]:
@@ -92,6 +90,12 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> None:
         if not peaks[name]:
             raise ValueError(f"layer {name}: no batch has passed it, so it cannot be calibrated")
         layer.calibrate(sum(peaks[name]) / len(peaks[name]))
+
+
+def _quantized(layer: nn.Module, config: QatConfig) -> nn.Module:
+    if isinstance(layer, nn.Conv2d):
+        return QuantizedConv2d.from_float(layer, config)
+    return QuantizedLinear.from_float(layer, config)
 
 
 def _collector(layer: QuantizedLayer, peaks: list[float]) -> Callable[[Tensor], None]:

@@ -63,7 +63,7 @@ class QuantizedConv2d(QuantizedLayer, nn.Conv2d):
         with torch.autocast(x.device.type, enabled=False):
             if self.observe is not None:
                 self.observe(self.activation_rows(x.float()))
-                return self._conv_forward(x.float(), self.weight.float(), self.bias)
+                return self._conv_forward(x.float(), self.weight.float(), self._bias())
             a, activations, w, weights = self._operands(x)
             taps = weights[0, ..., 0].numel()
             dtype = product_dtype(self.config.datapath, taps * w.length)
@@ -76,7 +76,8 @@ class QuantizedConv2d(QuantizedLayer, nn.Conv2d):
             sums = self._on_datapath(sums, accumulators, taps * w.elements.shape[-2])
             scale = a.coarse() * w.coarse().flatten()
             y = sums.float() * scale[:, None, None]
-            return y if self.bias is None else y + self.bias[:, None, None]
+            bias = self._bias()
+            return y if bias is None else y + bias[:, None, None]
 
     def _accumulate(self, a: QuantizedTensor, w: QuantizedTensor, size: tuple[int, int]) -> Tensor:
         elements = self._windows(a.elements.flatten(-2))

@@ -194,6 +194,9 @@ class QuantizedLayer(nn.Module):
             vector_size=self.config.datapath.vector_size,
         )
 
+    def _bias(self) -> Tensor | None:
+        return None if self.bias is None else self.bias.float()
+
     def _on_datapath(self, sums: Tensor, exact: Callable[[], Tensor], vectors: int) -> Tensor:
         """Sums of integers, or what the datapath makes of them, with the gradient of the former."""
         datapath = self.config.datapath
@@ -216,6 +219,7 @@ class QuantizedLayer(nn.Module):
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
+        self._calibrated = False
         if not self.activation_threshold.isnan():
             self._after_calibration()
 

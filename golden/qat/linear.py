@@ -50,14 +50,15 @@ class QuantizedLinear(QuantizedLayer, nn.Linear):
         with torch.autocast(x.device.type, enabled=False):
             if self.observe is not None:
                 self.observe(self.activation_rows(x.float()))
-                return functional.linear(x.float(), self.weight.float(), self.bias)
+                return functional.linear(x.float(), self.weight.float(), self._bias())
             a, activations, w, weights = self._operands(x)
             dtype = product_dtype(self.config.datapath, self.in_features)
             sums = functional.linear(activations.to(dtype), weights.to(dtype))
             accumulators = functools.partial(self._accumulate, a, w)
             sums = self._on_datapath(sums, accumulators, a.elements.shape[-2])
             y = sums.float() * (a.coarse() * w.coarse().flatten())
-            return y if self.bias is None else y + self.bias
+            bias = self._bias()
+            return y if bias is None else y + bias
 
     def _accumulate(self, a: QuantizedTensor, w: QuantizedTensor) -> Tensor:
         outer = a.elements.shape[:-2]

@@ -55,7 +55,11 @@ class QuantizedTensor:
         return gamma.reshape(-1, *[1] * (self.elements.ndim - 2))
 
     def joined(self, vectors: Tensor) -> Tensor:
-        """Numbers (..., J, V) as (..., K), without the padding."""
+        """Numbers (..., J, V), without gradients, as (..., K), without the padding."""
+        padded = vectors.shape[-2] * vectors.shape[-1] != self.length
+        if padded and vectors.device.type == "cpu" and torch.compiler.is_compiling():
+            joined: Tensor = _join(vectors, self.length)
+            return joined
         return vectors.flatten(-2)[..., : self.length]
 
     def as_golden(self) -> Quantized:
@@ -70,6 +74,18 @@ class QuantizedTensor:
             length=self.length,
             coarse_axis=None if self.gamma.ndim == 0 else 0,
         )
+
+
+# An operation that the compiler does not look into. On CPUs, torch 2.13 splits a loop over K at
+# multiples of V where something has an index k // V (`try_loop_split`), and forgets the tail.
+@torch.library.custom_op("scalewright::join", mutates_args=())
+def _join(vectors: Tensor, length: int) -> Tensor:
+    return vectors.flatten(-2)[..., :length].clone(memory_format=torch.contiguous_format)
+
+
+@_join.register_fake
+def _join_shape(vectors: Tensor, length: int) -> Tensor:
+    return vectors.new_empty(*vectors.shape[:-2], length)
 
 
 def split_vectors(x: Tensor, vector_size: int) -> Tensor:
