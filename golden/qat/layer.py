@@ -186,13 +186,30 @@ class QuantizedLayer(nn.Module):
             vector_size=self.config.datapath.vector_size,
         )
 
-    def _on_datapath(self, sums: Tensor, exact: Callable[[], Tensor], vectors: int) -> Tensor:
-        """Sums of integers, or what the datapath makes of them, with the gradient of the former."""
+    def _multiply(self, activations: Tensor, weights: Tensor) -> Tensor:
+        """Sums of products of activations and weights (..., K), as exact as integers are."""
+        raise NotImplementedError
+
+    def _on_datapath(
+        self,
+        sums: Tensor,
+        a: QuantizedTensor,
+        w: QuantizedTensor,
+        exact: Callable[[], Tensor],
+        vectors: int,
+    ) -> Tensor:
+        """Sums of integers, or what the datapath makes of them, with the gradient of the former.
+
+        Noise in the sums is none of the datapath's, and adds to what it makes of the integers.
+        """
         datapath = self.config.datapath
         if is_exact(datapath, vectors) or (self.training and not self.config.datapath_in_training):
             return sums
         with torch.no_grad():
-            difference = exact() * 2.0**datapath.scale_product_shift - sums.double()
+            plain = sums
+            if self.weight_noise is not None or self.activation_noise is not None:
+                plain = self._multiply(a.integers(), w.integers())
+            difference = exact() * 2.0**datapath.scale_product_shift - plain.double()
         return sums.double() + difference
 
     def _after_calibration(self) -> None:
