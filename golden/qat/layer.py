@@ -123,9 +123,11 @@ class QuantizedLayer(nn.Module):
         rows = self.weight_rows().float()
         w, limit = self._quantize_weight()
         factor = _factor(w, rows, limit, estimator.of_weights)
+        held = None
         if self.element_filter is not None:
-            factor = factor * ~w.joined(self.element_filter.mask)
-        return a, activations, w, _with_gradient(w, rows, factor, self.weight_noise)
+            held = w.joined(self.element_filter.mask)
+            factor = factor * ~held
+        return a, activations, w, _with_gradient(w, rows, factor, self.weight_noise, held)
 
     def _quantize_weight(self) -> tuple[QuantizedTensor, Tensor | None]:
         """The quantized weights, and their thresholds where anything is clipped."""
@@ -241,10 +243,17 @@ def _factor(
 
 
 def _with_gradient(
-    quantized: QuantizedTensor, rows: Tensor, factor: Tensor, noise: nn.Module | None
+    quantized: QuantizedTensor,
+    rows: Tensor,
+    factor: Tensor,
+    noise: nn.Module | None,
+    held: Tensor | None = None,
 ) -> Tensor:
-    """The integers x_q s_q of rows (..., K), in units of gamma, with `factor` as derivative."""
+    """The integers x_q s_q of rows (..., K), in units of gamma, with `factor` as derivative.
+
+    Those that are held have no noise.
+    """
     values, units = quantized.integers(), rows / quantized.coarse()
     if noise is not None:
-        values, units = noise(quantized, units)
+        values, units = noise(quantized, units if held is None else units.where(~held, values))
     return values + factor * (units - units.detach())
