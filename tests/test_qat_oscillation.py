@@ -165,8 +165,7 @@ def test_frozen_integers_never_move_again(name: str) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     held = {key: torch.zeros_like(layer.element_filter.mask) for key, layer in layers.items()}
     at = {key: layer.element_filter.elements.clone() for key, layer in layers.items()}
-    batches = torch.randn(150, 16, 10)
-    targets = torch.randn(150, 16, 6)
+    batches, targets = torch.randn(150, 16, 10), torch.randn(150, 16, 6)
     scales = set()
     for step in range(150):
         optimizer.zero_grad()
@@ -184,7 +183,6 @@ def test_frozen_integers_never_move_again(name: str) -> None:
             held[key] = mask.clone()
             quantized = layer.quantize_weight()
             assert torch.equal(quantized.elements[mask], at[key][mask])
-            assert quantized.elements.abs().max() <= 3
             scales.add(quantized.gamma.sum().item())
     frozen = sum(int(mask.sum()) for mask in held.values())
     assert 0.05 < frozen / tracker.weights < 0.95
@@ -205,13 +203,14 @@ def test_state_keeps_what_is_frozen() -> None:
     with torch.no_grad():
         model[0].weight.neg_()
     copy = network(format_config(4), seed=1)
-    restored = IterativeFreezing(copy, OscillationTracker(copy))
+    restored = IterativeFreezing(copy, tracker)  # whose averages say something else by now
     copy.load_state_dict(model.state_dict())
     assert restored.share() == freezing.share()
+    for oscillation in tracker.layers.values():
+        oscillation.average.fill_(-2)
+    restored.update(0.1)
     x = torch.randn(5, 10)
     assert torch.equal(copy(x), model(x))
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(copy.state_dict()[name].nan_to_num(), tensor.nan_to_num())
     for key, layer in quantized_layers(model).items():
         same = quantized_layers(copy)[key]
         assert torch.equal(same.quantize_weight().elements, layer.quantize_weight().elements)
