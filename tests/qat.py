@@ -94,6 +94,25 @@ def random_layer(rng: np.random.Generator, config: QatConfig) -> tuple[Quantized
     return layer, x
 
 
+def fixed_layer(weights: Any, step: float = 1.0) -> QuantizedLinear:
+    """A layer of 4-bit weights on a grid that stays, and inputs on one of 1/64 up to 127/64."""
+    datapath = DatapathConfig(
+        weights=OperandFormat(element_bits=4),
+        activations=OperandFormat(element_bits=8),
+        vector_size=4,
+        accumulator_bits=24,
+    )
+    config = QatConfig(datapath=datapath, static_weights=True)
+    values = torch.as_tensor(weights, dtype=torch.float32)
+    layer = QuantizedLinear(values.shape[1], len(values), False, config=config)
+    with torch.no_grad():
+        layer.weight.fill_(7 * step)
+    layer.calibrate(127 / 64)
+    with torch.no_grad():
+        layer.weight.copy_(values)
+    return layer
+
+
 @dataclass(frozen=True, eq=False)
 class GoldenLayer:
     """What golden makes of a layer's operands: weights (M, ..., K), activations (..., K)."""

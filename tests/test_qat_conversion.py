@@ -136,3 +136,22 @@ def test_rejects_other_padding_than_zeros_and_changes_nothing(mode: str) -> None
     with pytest.raises(ValueError, match=rf"^padding_mode must be 'zeros', not '{mode}'$"):
         convert(model, CONFIG)
     assert not quantized_layers(model)
+
+
+def test_encoder_layer_that_bypasses_its_layers_is_refused() -> None:
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    with pytest.raises(ValueError, match=r"set_fastpath_enabled\(False\) first$"):
+        convert(model, QatConfig(datapath=DatapathConfig.parse("4/4/4/6")))
+    assert type(model.linear1) is nn.Linear
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        convert(
+            model, QatConfig(datapath=DatapathConfig.parse("4/4/4/6"), static_activations=False)
+        )
+        x = torch.randn(2, 3, 8)
+        with torch.no_grad():
+            got = model.eval()(x)
+            model.linear1.observe = model.linear2.observe = lambda rows: None
+            assert not torch.equal(got, model(x))  # in floats
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)

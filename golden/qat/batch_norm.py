@@ -14,7 +14,8 @@ from torch import Tensor, nn
 def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     """Make the running statistics of all batch normalizations the plain mean over batches.
 
-    The rest of the network runs in evaluation mode.
+    The rest of the network runs in evaluation mode. A normalization that no batch passes keeps its
+    statistics.
 
     Args:
         model: The network.
@@ -30,6 +31,7 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     ]
     modes = {module: module.training for module in model.modules()}
     momenta = [norm.momentum for norm in norms]
+    before = [{key: value.clone() for key, value in norm.named_buffers()} for norm in norms]
     model.eval()
     count = 0
     try:
@@ -41,8 +43,11 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
             model(batch)
             count += 1
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, momentum, statistics in zip(norms, momenta, before, strict=True):
             norm.momentum = momentum
+            if not norm.num_batches_tracked:
+                for key, value in norm.named_buffers():
+                    value.copy_(statistics[key])
         for module, mode in modes.items():
             module.training = mode
     if norms and not count:

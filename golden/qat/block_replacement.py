@@ -62,8 +62,8 @@ class BlockReplacement(nn.Module):
         for network in (full_precision, quantized):
             names = dict(network.named_modules())
             for block in blocks:
-                if block not in names:
-                    raise ValueError(f"both networks must have a block {block}")
+                if not block or block not in names:  # the empty name is that of the network
+                    raise ValueError(f"both networks must have a block {block!r}")
         self.full_precision = full_precision.requires_grad_(False).eval()
         self.quantized = quantized
         self.blocks = tuple(blocks)
@@ -127,13 +127,16 @@ def _replaced(network: nn.Module, name: str, module: nn.Module) -> Iterator[None
 
 @contextmanager
 def _fixed_statistics(module: nn.Module) -> Iterator[None]:
-    """A module whose batch normalizations do not move their running statistics."""
+    """A module whose batch normalizations do not move their running statistics.
+
+    Nor the count of batches, by which a cumulative average weighs the next one.
+    """
     norms = [norm for norm in module.modules() if isinstance(norm, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    tracking = [norm.track_running_stats for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.track_running_stats = False
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm, tracks in zip(norms, tracking, strict=True):
+            norm.track_running_stats = tracks

@@ -27,8 +27,9 @@ def convert(model: nn.Module, config: QatConfig, *, skip: Collection[str] = ()) 
         The model.
 
     Raises:
-        ValueError: A name in `skip` that is none of a layer that would be converted; the model is
-            as it was.
+        ValueError: A name in `skip` that is none of a layer that would be converted; a
+            `nn.TransformerEncoderLayer` while torch's fast path for it is on, which takes weights
+            past their layers; the model is as it was.
     """
     found = {
         name: module
@@ -38,6 +39,13 @@ def convert(model: nn.Module, config: QatConfig, *, skip: Collection[str] = ()) 
     unknown = set(skip) - found.keys()
     if unknown:
         raise ValueError(f"skip must name layers of the model, not {', '.join(sorted(unknown))}")
+    if torch.backends.mha.get_fastpath_enabled() and any(
+        isinstance(module, nn.TransformerEncoderLayer) for module in model.modules()
+    ):
+        raise ValueError(
+            "nn.TransformerEncoderLayer bypasses its layers in evaluation: call "
+            "torch.backends.mha.set_fastpath_enabled(False) first"
+        )
     left = {found[name] for name in skip}
     swapped = {
         module: _quantized(module, config)

@@ -65,19 +65,22 @@ class QuantizedConv2d(QuantizedLayer, nn.Conv2d):
                 self.observe(self.activation_rows(x.float()))
                 return self._conv_forward(x.float(), self.weight.float(), self._bias())
             a, activations, w, weights = self._operands(x)
-            taps = weights[0, ..., 0].numel()
-            dtype = product_dtype(self.config.datapath, taps * w.length)
-            # Contiguous: with channels last, torch 2.13 on CPUs computes some dilated convolutions
-            # of two groups wrongly.
-            images = activations.to(dtype).flatten(-2).movedim(-1, -3).contiguous()
-            kernels = weights.to(dtype).permute(0, 3, 1, 2).contiguous()
-            sums = self._conv_forward(images, kernels, None)
+            sums = self._multiply(activations, weights)
             accumulators = functools.partial(self._accumulate, a, w, sums.shape[-2:])
-            sums = self._on_datapath(sums, accumulators, taps * w.elements.shape[-2])
+            vectors = w.elements[0, ..., 0].numel()
+            sums = self._on_datapath(sums, a, w, accumulators, vectors)
             scale = a.coarse() * w.coarse().flatten()
             y = sums.float() * scale[:, None, None]
             bias = self._bias()
             return y if bias is None else y + bias[:, None, None]
+
+    def _multiply(self, activations: Tensor, weights: Tensor) -> Tensor:
+        dtype = product_dtype(self.config.datapath, weights[0].numel())
+        # Contiguous: with channels last, torch 2.13 on CPUs computes some dilated convolutions of
+        # two groups wrongly.
+        images = activations.to(dtype).flatten(-2).movedim(-1, -3).contiguous()
+        kernels = weights.to(dtype).permute(0, 3, 1, 2).contiguous()
+        return self._conv_forward(images, kernels, None)
 
     def _accumulate(self, a: QuantizedTensor, w: QuantizedTensor, size: tuple[int, int]) -> Tensor:
         elements = self._windows(a.elements.flatten(-2))

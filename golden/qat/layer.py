@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from golden.calibration import Clip, Granularity
 from golden.config import OperandFormat
-from golden.gradients import Estimator
 from golden.network_calibration import coarse_scale
 from golden.qat.accumulation import is_exact
-from golden.qat.config import QatConfig
-from golden.qat.estimator import derivative
+from golden.qat.config import MAX, QatConfig
+from golden.qat.estimator import quantizer_derivative, with_gradient
 from golden.qat.quantization import QuantizedTensor, quantize, quantize_statically
 from golden.qat.threshold import clipping_thresholds
 
@@ -50,7 +49,7 @@ class QuantizedLayer(nn.Module):
         self.observe: Callable[[Tensor], None] | None = None
         nan = torch.tensor(torch.nan)
         self.register_buffer("activation_threshold", nan)
-        self.register_buffer("weight_threshold", self._new_weight_threshold() * nan)
+        self.register_buffer("weight_threshold", self._new_weight_threshold(MAX) * nan)
         self.register_buffer("_activation_gamma", nan.clone(), persistent=False)
         self._calibrated = False
 
@@ -78,7 +77,7 @@ class QuantizedLayer(nn.Module):
         if not 0 <= threshold < float("inf"):
             raise ValueError(f"threshold must be finite and not negative, not {threshold}")
         self.activation_threshold.fill_(threshold)
-        self.weight_threshold.copy_(self._new_weight_threshold())
+        self.weight_threshold.copy_(self._new_weight_threshold(self.config.weight_clip))
         self._after_calibration()
 
     def activation_peak(self, rows: Tensor) -> float:
@@ -121,19 +120,22 @@ class QuantizedLayer(nn.Module):
         """Activations and weights, quantized, and their integers (..., K) with gradients."""
         rows = self.activation_rows(x.float())
         a, limit = self._quantize_activations(rows)
-        factor = _factor(a, rows, limit, self.config.estimator.of_activations)
-        activations = _with_gradient(a, rows, factor, self.activation_noise)
+        factor = quantizer_derivative(self.config.estimator.of_activations, a, rows, limit)
+        activations = with_gradient(a, rows, factor, self.activation_noise)
         w, limit = self._quantize_weight()
+        rows, held = self.weight_rows().float(), self._held(w)
         factor = self._weight_derivative(w, limit)
-        rows = self.weight_rows().float()
-        return a, activations, w, _with_gradient(w, rows, factor, self.weight_noise)
+        return a, activations, w, with_gradient(w, rows, factor, self.weight_noise, held)
+
+    def _held(self, weights: QuantizedTensor) -> Tensor | None:
+        """Which weights (M, ..., K) a filter holds."""
+        return None if self.element_filter is None else weights.joined(self.element_filter.mask)
 
     def _weight_derivative(self, weights: QuantizedTensor, threshold: Tensor | None) -> Tensor:
         rows = self.weight_rows().float()
-        factor = _factor(weights, rows, threshold, self.config.estimator.of_weights)
-        if self.element_filter is not None:
-            factor = factor * ~weights.joined(self.element_filter.mask)
-        return factor
+        factor = quantizer_derivative(self.config.estimator.of_weights, weights, rows, threshold)
+        held = self._held(weights)
+        return factor if held is None else factor * ~held
 
     def _quantize_weight(self) -> tuple[QuantizedTensor, Tensor | None]:
         """The quantized weights, and their thresholds where anything is clipped."""
@@ -143,7 +145,7 @@ class QuantizedLayer(nn.Module):
             self._require_calibration()
             threshold = self.weight_threshold
         elif config.weight_clip.method != "max":
-            threshold = self._new_weight_threshold()
+            threshold = self._new_weight_threshold(config.weight_clip)
         quantized = quantize(
             self.weight_rows(),
             config.datapath.weights,
@@ -175,12 +177,10 @@ class QuantizedLayer(nn.Module):
         )
         return quantized, threshold
 
-    def _new_weight_threshold(self) -> Tensor:
-        config = self.config
-        granularity = Granularity.CHANNEL if config.per_channel else Granularity.TENSOR
-        return self._thresholds(
-            self.weight_rows(), config.datapath.weights, config.weight_clip, granularity
-        )
+    def _new_weight_threshold(self, clip: Clip) -> Tensor:
+        granularity = Granularity.CHANNEL if self.config.per_channel else Granularity.TENSOR
+        fmt = self.config.datapath.weights
+        return self._thresholds(self.weight_rows(), fmt, clip, granularity)
 
     def _thresholds(
         self, rows: Tensor, fmt: OperandFormat, clip: Clip, granularity: Granularity
@@ -197,13 +197,30 @@ class QuantizedLayer(nn.Module):
     def _bias(self) -> Tensor | None:
         return None if self.bias is None else self.bias.float()
 
-    def _on_datapath(self, sums: Tensor, exact: Callable[[], Tensor], vectors: int) -> Tensor:
-        """Sums of integers, or what the datapath makes of them, with the gradient of the former."""
+    def _multiply(self, activations: Tensor, weights: Tensor) -> Tensor:
+        """Sums of products of activations and weights (..., K), as exact as integers are."""
+        raise NotImplementedError
+
+    def _on_datapath(
+        self,
+        sums: Tensor,
+        a: QuantizedTensor,
+        w: QuantizedTensor,
+        exact: Callable[[], Tensor],
+        vectors: int,
+    ) -> Tensor:
+        """Sums of integers, or what the datapath makes of them, with the gradient of the former.
+
+        Noise in the sums is none of the datapath's, and adds to what it makes of the integers.
+        """
         datapath = self.config.datapath
         if is_exact(datapath, vectors) or (self.training and not self.config.datapath_in_training):
             return sums
         with torch.no_grad():
-            difference = exact() * 2.0**datapath.scale_product_shift - sums.double()
+            plain = sums
+            if self.weight_noise is not None or self.activation_noise is not None:
+                plain = self._multiply(a.integers(), w.integers())
+            difference = exact() * 2.0**datapath.scale_product_shift - plain.double()
         return sums.double() + difference
 
     def _after_calibration(self) -> None:
@@ -222,24 +239,3 @@ class QuantizedLayer(nn.Module):
         self._calibrated = False
         if not self.activation_threshold.isnan():
             self._after_calibration()
-
-
-def _factor(
-    quantized: QuantizedTensor, rows: Tensor, threshold: Tensor | None, estimator: Estimator
-) -> Tensor:
-    """The quantizer's derivative (..., K), for thresholds that broadcast against (..., J)."""
-    if threshold is None:
-        threshold = rows.new_tensor(torch.inf)
-    elif threshold.ndim and threshold.shape[-1] > 1:
-        threshold = quantized.joined(threshold.unsqueeze(-1).expand_as(quantized.elements))
-    return derivative(estimator, rows, threshold, signed=quantized.format.signed)
-
-
-def _with_gradient(
-    quantized: QuantizedTensor, rows: Tensor, factor: Tensor, noise: nn.Module | None
-) -> Tensor:
-    """The integers x_q s_q of rows (..., K), in units of gamma, with `factor` as derivative."""
-    values, units = quantized.integers(), rows / quantized.coarse()
-    if noise is not None:
-        values, units = noise(quantized, units)
-    return values + factor * (units - units.detach())

@@ -52,13 +52,16 @@ class QuantizedLinear(QuantizedLayer, nn.Linear):
                 self.observe(self.activation_rows(x.float()))
                 return functional.linear(x.float(), self.weight.float(), self._bias())
             a, activations, w, weights = self._operands(x)
-            dtype = product_dtype(self.config.datapath, self.in_features)
-            sums = functional.linear(activations.to(dtype), weights.to(dtype))
+            sums = self._multiply(activations, weights)
             accumulators = functools.partial(self._accumulate, a, w)
-            sums = self._on_datapath(sums, accumulators, a.elements.shape[-2])
+            sums = self._on_datapath(sums, a, w, accumulators, a.elements.shape[-2])
             y = sums.float() * (a.coarse() * w.coarse().flatten())
             bias = self._bias()
             return y if bias is None else y + bias
+
+    def _multiply(self, activations: Tensor, weights: Tensor) -> Tensor:
+        dtype = product_dtype(self.config.datapath, self.in_features)
+        return functional.linear(activations.to(dtype), weights.to(dtype))
 
     def _accumulate(self, a: QuantizedTensor, w: QuantizedTensor) -> Tensor:
         outer = a.elements.shape[:-2]

@@ -74,7 +74,7 @@ class TemperedNoise(nn.Module):
             return
         if self._direction is not None:
             norm = self._gradient.norm() * self._direction.norm()
-            if norm > 0:
+            if 0 < norm < torch.inf:  # nor is there anything to learn from an overflow
                 cosine = (self._gradient * self._direction).sum() / norm
                 self.delta.add_(learning_rate * cosine).clamp_(0, 1)
         self._direction, self._gradient = self._next, None

@@ -53,7 +53,7 @@ class OscillationTracker:
     """Follows the weights of a network's quantized layers.
 
     Call `update` after each step of the optimizer: oscillation is a matter of steps, not of forward
-    passes, of which there may be several or none.
+    passes, of which there may be several or none. What it has seen is in no state_dict.
 
     Args:
         model: The network, converted.
@@ -115,8 +115,11 @@ class FrozenElements(nn.Module):
 class IterativeFreezing:
     """Freezes the integers of weights that oscillate too often.
 
-    A frozen weight has no gradient and counts as its integer times its scale, which goes on
-    changing. Attaching it gives each layer an `element_filter`, a part of its state.
+    A frozen weight has no gradient of the task's loss, and counts as its integer times its scale,
+    which goes on changing. Attaching it gives each layer an `element_filter`, a part of its state.
+    The average of integers needs some 1 / m steps to forget where it began: a threshold that
+    freezes sooner may freeze at the worse integer; the paper begins after a quarter of the
+    training.
 
     Args:
         model: The network, converted.
