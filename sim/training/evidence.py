@@ -89,7 +89,7 @@ def measure(
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=6, show_default=True, metavar="N")
+@click.option("--seeds", type=click.IntRange(1), default=8, show_default=True, metavar="N")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
