@@ -41,7 +41,8 @@ class Placement:
 
     Attributes:
         device: Which.
-        logic_cells: That the design takes by itself; each has a LUT, a carry and a flip-flop.
+        logic_cells: That the design takes by itself, as nextpnr packs it: each has a LUT, a carry
+            and a flip-flop; two that give 0 and 1 are among them.
         frequencies: Of the clock, in MHz, by the slowest path, one for each seed; none where the
             design is too large.
     """
