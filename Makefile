@@ -1,6 +1,6 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint regress benchmark verilog ppa ppa-check clean
+.PHONY: help setup demo test lint regress benchmark verilog ppa ppa-check fpga clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,6 +16,7 @@ help:
 	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
 	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
+	@echo "make fpga       count FPGA cells of dot products, against * and + (needs three Debian packages)"
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -67,6 +68,9 @@ ppa: $(VENV)/test
 
 ppa-check: $(VENV)/core
 	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
+
+fpga: $(VENV)/core
+	@$(BIN)/python -m sim.ppa.fpga_evidence --json build/fpga.json
 
 clean:
 	@rm -rf build $(VENV)
