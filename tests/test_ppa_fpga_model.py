@@ -34,19 +34,16 @@ def _compare(subject: Subject, synthesis: Synthesis) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(
-    "subject",
-    [
-        pytest.param(_dot("4/4/-/-"), id="fused"),
-        # With DSPs, where a family has them by default.
-        pytest.param(_dot("8/8U/-/-", fused=False), id="operators"),
-        pytest.param(Subject(config=DatapathConfig.parse("4/4U/4/6", vector_size=4)), id="mac"),
-    ],
-)
-def test_netlist_equals_golden(subject: Subject, family: str, tmp_path: Path) -> None:
+def test_netlist_of_a_mac_equals_golden(family: str, tmp_path: Path) -> None:
+    subject = Subject(config=DatapathConfig.parse("4/4U/4/6", vector_size=4))
+    _compare(subject, synthesise(subject.verilog(), subject.module, FAMILIES[family], tmp_path))
+
+
+@pytest.mark.parametrize("family", ["ecp5", "xc7"])
+def test_netlist_with_dsps_equals_golden(family: str, tmp_path: Path) -> None:
+    subject = _dot("8/8U/-/-", fused=False)
     synthesis = synthesise(subject.verilog(), subject.module, FAMILIES[family], tmp_path)
-    if not subject.fused and family != "ice40":
-        assert synthesis.counts.dsps == 4
+    assert synthesis.counts.dsps == 4
     _compare(subject, synthesis)
 
 
