@@ -16,7 +16,7 @@ help:
 	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
 	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
-	@echo "make fpga       count FPGA cells of dot products, against * and + (needs three Debian packages)"
+	@echo "make fpga       count the FPGA cells of dot products (needs three Debian packages; ten minutes)"
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
