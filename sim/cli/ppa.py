@@ -78,7 +78,7 @@ def ppa(
     logic cells and the clock, by the slowest path between registers.
 
     \b
-    Examples:
+    Example:
       scalewright ppa 4/4/4/6 8/8/-/- --json build/ppa.json
       scalewright ppa 4/4/4/6 --fpga ice40 --fpga xc7
     """
