@@ -1,7 +1,7 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-train lint regress benchmark verilog ppa ppa-check train-evidence \
-	clean
+.PHONY: help setup demo test test-train lint regress benchmark verilog ppa ppa-check fpga \
+	train-evidence clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,11 @@ help:
 	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
 	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
+<<<<<<< HEAD
 	@echo "make train-evidence  measure what training methods are worth (installs torch; 40 minutes)"
+=======
+	@echo "make fpga       count the FPGA cells of dot products (needs three Debian packages; ten minutes)"
+>>>>>>> fpga
 	@echo "make clean      remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -74,8 +78,13 @@ ppa: $(VENV)/test
 ppa-check: $(VENV)/core
 	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
 
+<<<<<<< HEAD
 train-evidence: $(VENV)/train
 	@$(BIN)/python -m sim.training.evidence --page sim/training/evidence.md --json build/training.json
+=======
+fpga: $(VENV)/core
+	@$(BIN)/python -m sim.ppa.fpga_evidence --json build/fpga.json
+>>>>>>> fpga
 
 clean:
 	@rm -rf build $(VENV)

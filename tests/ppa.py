@@ -7,7 +7,7 @@ import pytest
 
 from sim.ppa.cells import CellLibrary
 from sim.ppa.netlist import Netlist, map_to_cells
-from sim.ppa.tools import CellFiles, require_flow
+from sim.ppa.tools import CellFiles, require_flow, require_programs
 from sim.toolchain import ToolError
 
 FILES = CellFiles()
@@ -103,6 +103,20 @@ def missing() -> str:
 
 
 needs_flow = pytest.mark.skipif(missing() != "", reason=missing())
+
+
+def _missing(*programs: str) -> str:
+    try:
+        require_programs(*programs)
+    except ToolError as error:
+        return str(error)
+    return ""
+
+
+def needs_programs(*programs: str) -> pytest.MarkDecorator:
+    """Skip where one of these is missing."""
+    reason = _missing(*programs)
+    return pytest.mark.skipif(reason != "", reason=reason)
 
 
 @cache

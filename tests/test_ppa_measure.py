@@ -14,7 +14,8 @@ from golden.config import DatapathConfig
 from sim.ppa import measure as measuring
 from sim.ppa.activity import Activity, simulate_gates
 from sim.ppa.cells import CellLibrary, FullAdderCell
-from sim.ppa.measure import GateLevelError, Measurement, Subject, measure
+from sim.ppa.gate_level import GateLevelError
+from sim.ppa.measure import Measurement, Subject, measure
 from sim.ppa.netlist import Netlist, read_netlist
 from sim.ppa.tools import modern_yosys
 from sim.ppa.workload import spread_tensors

@@ -1,4 +1,4 @@
-"""`scalewright ppa`: area, delay and energy."""
+"""`scalewright ppa`: area, delay and energy; or what is taken of an FPGA."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,12 +8,13 @@ import click
 from golden.config import PRESETS, DatapathConfig
 from sim import tensor_file
 from sim.build import BUILD_FOLDER
-from sim.cli import DIFFERENT
+from sim.cli import DIFFERENT, fpga
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import jobs, json_option, progress_bar, write_json
 from sim.cli.table import Table
 from sim.ppa.baseline import ALLOWED_GROWTH, growths
 from sim.ppa.cells import CellLibrary
+from sim.ppa.fpga import FAMILIES
 from sim.ppa.measure import BLOCKS, Measurement, Subject, measure
 from sim.ppa.tools import CellFiles, flow_versions, require_flow
 from sim.ppa.workload import Tensors, digits_tensors
@@ -32,6 +33,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Which hardware; the dot product has a register behind it and none before.",
 )
 @datapath_options
+@click.option(
+    "--fpga",
+    "families",
+    type=click.Choice(list(FAMILIES)),
+    multiple=True,
+    help="Count cells of this family of FPGAs, and place and route on iCE40, in place of standard "
+    "cells; may be given several times.",
+)
 @click.option("--weights", metavar="FILE", help="Weights (M, K) to work on.  [default: the demo's]")
 @click.option("--activations", metavar="FILE", help="Activations (N, K).  [default: the demo's]")
 @click.option(
@@ -50,6 +59,7 @@ def ppa(
     notations: tuple[DatapathConfig, ...],
     block: str,
     datapath: DatapathOptions,
+    families: tuple[str, ...],
     weights: str | None,
     activations: str | None,
     vectors: int,
@@ -64,15 +74,28 @@ def ppa(
     its cells; each result must equal golden's. Cells are those of OSU for 0.18 um unless others are
     given. Wires and the clock tree are not in the figures. Without a NOTATION, the presets.
 
+    With --fpga, Yosys alone counts LUTs, carry bits, flip-flops and DSPs; on iCE40 nextpnr gives
+    logic cells and the clock, by the slowest path between registers.
+
     \b
     Example:
       scalewright ppa 4/4/4/6 8/8/-/- --json build/ppa.json
+      scalewright ppa 4/4/4/6 --fpga ice40 --fpga xc7
     """
     require_writable(json_file)
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
     if (liberty is None) != (cells is None):
         raise ValueError("--liberty and --cells go together")
+    subjects = [
+        Subject(config=datapath.apply(config), block=block)
+        for config in notations or PRESETS.values()
+    ]
+    if families:
+        if (weights, liberty, baseline) != (None, None, None):
+            raise ValueError("--fpga takes no --weights, --liberty or --baseline")
+        fpga.count(subjects, tuple(dict.fromkeys(families)), json_file)
+        return 0
     files = CellFiles()
     if liberty is not None and cells is not None:
         files = CellFiles(liberty, cells)
@@ -81,10 +104,6 @@ def ppa(
     tensors = digits_tensors()
     if weights is not None and activations is not None:
         tensors = Tensors(weights, tensor_file.load(weights), tensor_file.load(activations))
-    subjects = [
-        Subject(config=datapath.apply(config), block=block)
-        for config in notations or PRESETS.values()
-    ]
     folder = BUILD_FOLDER.parent / "ppa"
     measurements: list[Measurement] = []
     with progress_bar("ppa", len(subjects)) as advance, ThreadPoolExecutor(jobs()) as pool:

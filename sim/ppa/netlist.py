@@ -30,7 +30,7 @@ dnsize
 CONSTANTS = ("0", "1", "x")
 
 # What Verilator says of netlists: names, widths and unused outputs are the cells' affair.
-_QUIET = "/* verilator lint_off WIDTH */\n/* verilator lint_off UNUSED */\n"
+QUIET = "/* verilator lint_off WIDTH */\n/* verilator lint_off UNUSED */\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ write_json netlist.json
     (folder / "map.ys").write_text(script)
     tools.run([yosys, "-q", "map.ys"], folder, "Yosys")
     text = (folder / "module.v").read_text()
-    (folder / "module.v").write_text(_QUIET + text)
+    (folder / "module.v").write_text(QUIET + text)
     return read_netlist(folder, top)
 
 

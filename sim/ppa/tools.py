@@ -1,9 +1,10 @@
-"""Finds the programs and the cells of the area, delay and energy flow."""
+"""Finds the programs and the cells of the area, delay and energy flows."""
 
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,11 @@ _PROGRAMS = {
     "sta": ("opensta", ["-version"]),
     "iverilog": ("iverilog", ["-V"]),
     "vvp": ("iverilog", ["-V"]),
+    "nextpnr-ice40": ("nextpnr-ice40", ["-V"]),
 }
+
+# What standard cells need.
+_FLOW = ("yosys", "sta", "iverilog", "vvp")
 
 
 @dataclass(frozen=True)
@@ -37,20 +42,27 @@ class CellFiles:
 
 
 def require_flow(cells: CellFiles) -> None:
-    """Check that everything is there.
+    """Check that everything for standard cells is there.
 
     Raises:
         ToolError: Something is missing; one line says what to install.
     """
-    packages = {_PROGRAMS[name][0] for name in _PROGRAMS if shutil.which(name) is None}
-    if cells == CellFiles() and not LIBERTY.exists():
-        packages.add("qflow-tech-osu018")
-    if packages:
-        names = " ".join(sorted(packages))
-        raise ToolError(f"ppa needs more programs: `apt-get install {names}`")
+    needs_cells = cells == CellFiles() and not LIBERTY.exists()
+    require_programs(*_FLOW, packages={"qflow-tech-osu018"} if needs_cells else frozenset())
     for path in (cells.liberty, cells.models):
         if not path.exists():
             raise ToolError(f"{path}: no such file")
+
+
+def require_programs(*names: str, packages: Set[str] = frozenset()) -> None:
+    """Check that programs are there; `packages` are missing anyway.
+
+    Raises:
+        ToolError: Something is missing; one line says what to install.
+    """
+    missing = packages | {_PROGRAMS[name][0] for name in names if shutil.which(name) is None}
+    if missing:
+        raise ToolError(f"ppa needs more programs: `apt-get install {' '.join(sorted(missing))}`")
 
 
 def modern_yosys() -> str | None:

@@ -1,0 +1,120 @@
+"""Plays vector pairs through a netlist: its stimulus, and its responses against golden's."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import DatapathConfig
+from golden.mac import trace_stream
+from sim.codec import Codec, Words
+from sim.design import Design
+from sim.ppa.activity import Activity, Bits
+from sim.ppa.workload import Array
+
+# Before the first vector pair.
+RESET_CYCLES = 3
+
+
+@cache
+def vector_mac(config: DatapathConfig) -> Design:
+    """A vector MAC; generated once."""
+    return Design.of("vector-mac", config)
+
+
+class GateLevelError(Exception):
+    """The netlist does not compute what golden does."""
+
+
+def stimulus(block: str, config: DatapathConfig, pairs: dict[str, Array]) -> dict[str, Bits]:
+    """Bits (T, width) of every input port but the clock: reset, then a vector pair in each cycle.
+
+    Args:
+        block: `vector-mac` or `dot-product`.
+        config: The datapath.
+        pairs: As workload.py's `vector_pairs` gives them.
+    """
+    if block == "vector-mac":
+        return _mac_stimulus(vector_mac(config).codec("i").pack(pairs))
+    return _dot_stimulus(pairs, config)
+
+
+def require_golden(
+    block: str, config: DatapathConfig, pairs: dict[str, Array], activity: Activity
+) -> None:
+    """Compare every response to that stimulus with golden's.
+
+    Raises:
+        GateLevelError: One differs, is unknown, missing or too many.
+    """
+    if block == "vector-mac":
+        _check_mac(activity, pairs, config, vector_mac(config).codec("o"))
+    else:
+        _check_dot(activity, pairs)
+
+
+def _mac_stimulus(words: Words) -> dict[str, Bits]:
+    """Reset, then a vector pair in each cycle, and every result taken."""
+    payload = np.unpackbits(words, axis=1, bitorder="little")
+    idle = np.zeros((RESET_CYCLES, payload.shape[1]), np.uint8)
+    running = np.repeat([[0], [1]], [RESET_CYCLES, len(words)], axis=0).astype(np.uint8)
+    return {
+        "rst": 1 - running,
+        "i__payload": np.concatenate([idle, payload]),
+        "i__valid": running,
+        "o__ready": np.ones_like(running),
+    }
+
+
+def _dot_stimulus(pairs: dict[str, Array], config: DatapathConfig) -> dict[str, Bits]:
+    stimulus = {"rst": np.zeros((RESET_CYCLES + len(pairs["weights"]), 1), np.uint8)}
+    for name in ("weights", "activations"):
+        places = np.arange(getattr(config, name).element_bits)
+        bits = ((pairs[name][..., None] >> places) & 1).astype(np.uint8)
+        bits = bits.reshape(len(bits), -1)
+        stimulus[name] = np.concatenate([np.zeros((RESET_CYCLES, bits.shape[1]), np.uint8), bits])
+    return stimulus
+
+
+def _check_mac(
+    activity: Activity, pairs: dict[str, Array], config: DatapathConfig, codec: Codec
+) -> None:
+    result, _ = trace_stream(**pairs, config=config)
+    there = activity.responses["o__valid"][RESET_CYCLES + 1 :, 0] == 1
+    bits = activity.responses["o__payload"][RESET_CYCLES + 1 :][there]
+    _require_known(bits)
+    values = codec.unpack(np.packbits(bits, axis=1, bitorder="little"))
+    # Those of the last vectors are still inside.
+    out = int(pairs["last"][: -config.pipeline_depth].sum())
+    _require_equal(values["accumulator"], result.accumulators[:out])
+    _require_equal(values["saturated"], result.saturated[:out])
+
+
+def _check_dot(activity: Activity, pairs: dict[str, Array]) -> None:
+    """Each dot product stands in the register in the cycle after its vectors."""
+    expected = np.einsum("tv,tv->t", pairs["weights"], pairs["activations"])
+    bits = activity.responses["dot"][RESET_CYCLES + 1 :].astype(np.int64)
+    _require_known(bits)
+    places = np.arange(bits.shape[1])
+    values = (bits << places).sum(axis=1) - (bits[:, -1] << bits.shape[1])
+    _require_equal(values, expected[:-1])
+
+
+def _require_known(bits: npt.NDArray[np.integer]) -> None:
+    if (bits > 1).any():
+        raise GateLevelError("a result has unknown bits")
+
+
+def _require_equal(actual: Array, expected: npt.NDArray[Any]) -> None:
+    if len(actual) != len(expected):
+        raise GateLevelError(f"{len(actual)} results in place of {len(expected)}")
+    if not len(expected):
+        raise GateLevelError("too few vectors for a result: nothing was compared")
+    wrong = np.flatnonzero(actual != expected)
+    if len(wrong):
+        at = wrong[0]
+        raise GateLevelError(
+            f"{len(wrong)} of {len(actual)} results differ from golden's; "
+            f"the first is result {at}: {actual[at]} in place of {expected[at]}"
+        )
