@@ -49,7 +49,8 @@ test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses auto --quiet
 
 test-train: $(VENV)/test $(VENV)/train
-	@$(BIN)/python -m pytest --numprocesses auto --quiet tests/test_qat_*.py tests/test_training.py
+	@$(BIN)/python -m pytest --numprocesses auto --quiet \
+		tests/test_qat_*.py tests/test_training.py tests/test_readme.py
 
 lint: $(VENV)/lint
 	@$(BIN)/ruff check .

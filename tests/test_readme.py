@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+
+
+def examples(*, of_training: bool) -> list[str]:
+    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    return [block for block in blocks if ("golden.qat" in block) == of_training]
 
 
 def test_examples_in_python_run() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    blocks = examples(of_training=False)
     rng = np.random.default_rng(0)
     names: dict[str, Any] = {
         "np": np,
@@ -21,3 +27,20 @@ def test_examples_in_python_run() -> None:
     assert names["result"].accumulators.shape == (5, 20)
     outcome = names["outcome"]
     assert (outcome.mismatch_count, outcome.violations) == (0, [])
+
+
+def test_example_of_training_runs() -> None:
+    torch = pytest.importorskip("torch", reason="golden/qat needs the extra `train`")
+    (block,) = examples(of_training=True)
+    torch.manual_seed(0)
+    images = torch.rand(20, 1, 8, 8)
+    names: dict[str, Any] = {
+        "model": torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)).eval(),
+        "batches": [images[:10], images[10:]],
+        "inputs": images,
+        "images": images,
+        "labels": torch.arange(20) % 10,
+    }
+    exec(block, names)
+    assert 0 <= float(names["accuracy"]) <= 1
+    assert names["onnx_model"].graph.node
