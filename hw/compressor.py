@@ -10,9 +10,6 @@ __all__ = ["Compressor", "FullAdders", "add_rows"]
 
 _MODULE = "full_adders_"
 
-# A carry ripples up to this share of the time at which the last bits come.
-_RIPPLE_SHARE = 0.8
-
 
 class FullAdders(wiring.Component):
     """Add three bits in each of `size` places: `a + b + c == sum + 2 * carry`. Combinational.
@@ -100,9 +97,9 @@ class Compressor:
         """
         return [self._reduce(position) for position in range(len(self._columns))]
 
-    def sum(self):
-        """The sum, `width` bits; the terms are used up."""
-        return add_rows(self._m, self.rows(), name=self._name)
+    def sum(self, *, until=0):
+        """The sum, `width` bits, see `add_rows`; the terms are used up."""
+        return add_rows(self._m, self.rows(), name=self._name, until=until)
 
     def _add_bits(self, bits, position, *, negative=False, time=0):
         """Add bits of weight 2^position, or subtract them."""
@@ -161,15 +158,15 @@ def add_bits(m, a, b, c):
     return total, carry
 
 
-def add_rows(m, rows, *, name):
+def add_rows(m, rows, *, name, until=0):
     """Add the two numbers that a compressor reduces to, as many bits as there are columns.
 
-    Low columns come early: there the carry ripples. The rest is left to the best adder of the
-    synthesis tool, from where the carry would come too late.
+    Low columns come early: there the carry ripples, until the last bits have come, and until the
+    time `until` where there is so much. The rest is left to the best adder of the synthesis tool.
     """
-    latest = max(time for time, _ in rows)
+    until = max(until, *(time for time, _ in rows))
     low, carry, carry_time = [], Cat(), 0
-    while len(low) < len(rows) and carry_time < _RIPPLE_SHARE * latest:
+    while len(low) < len(rows) and carry_time < until:
         time, column = rows[len(low)]
         bits = Cat(column, carry)
         if len(bits) == 3:

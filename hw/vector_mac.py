@@ -10,6 +10,7 @@ from golden.config import DatapathConfig
 from hw.compressor import Compressor, add_rows
 from hw.dot_product import vector_layout
 from hw.pipeline import Stage
+from hw.saturating_sum import saturating_sum
 
 __all__ = ["VectorMac", "VectorPair", "VectorSum"]
 
@@ -113,12 +114,11 @@ class VectorMac(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        stage = self._input_stage(m)
-
         # Dot product and scale product, side by side.
         compressor = Compressor(m, self.config.dot_bits, name="s0_dot")
         compressor.add_products(list(self.i.payload.weights), list(self.i.payload.activations))
         rows = compressor.rows()
+        stage = self._input_stage(m, until=max(time for time, _ in rows))
         if self.config.pipeline_depth == 3:
             bits = Cat(column for _, column in rows)
             stage = stage.with_values(rows=bits).registered(m, "s1")
@@ -135,52 +135,44 @@ class VectorMac(wiring.Component):
         self._accumulate(m, stage)
         return m
 
-    def _input_stage(self, m):
+    def _input_stage(self, m, *, until):
         payload = self.i.payload
-        values = {"first": payload.first, "last": payload.last}
+        # `first` the other way round: what it drives comes first in the next stage.
+        values = {"keep": ~payload.first, "last": payload.last}
         if self._tag_bits:
             values["tag"] = payload.tag
-        scale_product = self._rounded_scale_product(m)
+        scale_product = self._rounded_scale_product(m, until=until)
         if scale_product is not None:
             values["scale_product"] = scale_product
         return Stage(self.i.valid, self.i.ready, values)
 
     def _accumulate(self, m, stage):
         """The scaled dot product joins the accumulator, in one compressor again."""
-        config = self.config
-        accumulator = self.o.payload.accumulator
-        saturated = self.o.payload.saturated
-        # Wider than both of its terms: saturation sees the exact sum.
-        total = Signal(signed(max(config.accumulator_bits, config.partial_sum_bits) + 1))
-        compressor = Compressor(m, len(total), name="total")
-        if "scale_product" in stage:
-            compressor.add_products([stage["dot"]], [stage["scale_product"]])
-        else:
-            compressor.add(stage["dot"])
-        gathered = Signal(signed(config.accumulator_bits))
-        m.d.comb += gathered.eq(Mux(stage["first"], 0, accumulator))
-        compressor.add(gathered)
-        # The sum fits where all bits from the accumulator's sign bit up are alike.
-        high = total[config.accumulator_bits - 1 :]
-        overflow = Signal()
-        limit = Signal(signed(config.accumulator_bits))
+
+        def add(compressor):
+            if "scale_product" in stage:
+                compressor.add_products([stage["dot"]], [stage["scale_product"]])
+            else:
+                compressor.add(stage["dot"])
+
+        accumulator, saturated = self.o.payload.accumulator, self.o.payload.saturated
+        load = Signal()
+        value, overflow = saturating_sum(
+            m, accumulator, add, self.config.partial_sum_bits, load=load, keep=stage["keep"]
+        )
         m.d.comb += [
-            total.eq(compressor.sum()),
-            overflow.eq(high.any() & ~high.all()),
-            limit.eq(Mux(total[-1], config.accumulator_min, config.accumulator_max)),
             stage.ready.eq(~self.o.valid | self.o.ready),
+            load.eq(stage.valid & stage.ready),
         ]
+        m.d.sync += accumulator.eq(value)
         with m.If(stage.ready):
             m.d.sync += self.o.valid.eq(stage.valid & stage["last"])
-        with m.If(stage.valid & stage.ready):
-            m.d.sync += [
-                accumulator.eq(Mux(overflow, limit, total[: config.accumulator_bits])),
-                saturated.eq((saturated & ~stage["first"]) | overflow),
-            ]
+        with m.If(load):
+            m.d.sync += saturated.eq((saturated & stage["keep"]) | overflow)
             if self._tag_bits:
                 m.d.sync += self.o.payload.tag.eq(stage["tag"])
 
-    def _rounded_scale_product(self, m):
+    def _rounded_scale_product(self, m, *, until):
         """The scale product at P bits: half up, at most 2^P - 1. None where there are no scales."""
         config = self.config
         scales = [
@@ -203,7 +195,7 @@ class VectorMac(wiring.Component):
             compressor.add(scales[0])
         compressor.add_constant(half)
         product = Signal(compressor.width, name="s0_full_scale_product")
-        m.d.comb += product.eq(compressor.sum())
+        m.d.comb += product.eq(compressor.sum(until=until))
         rounded = product[shift:]
         largest = (1 << config.rounded_scale_product_bits) - 1
         if (largest_product + half) >> shift <= largest:

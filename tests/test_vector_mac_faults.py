@@ -3,6 +3,7 @@
 import pytest
 
 from golden.config import DatapathConfig
+from hw import saturating_sum
 from hw.compressor import Compressor, FullAdders, add_rows
 from hw.vector_mac import VectorMac
 from sim.regress import Regression, regress
@@ -18,15 +19,15 @@ _FAULTS: dict[str, tuple[DatapathConfig, Fault]] = {
             VectorMac._accumulate,
             'compressor.add_products([stage["dot"]], [stage["scale_product"]])',
             'product = stage["dot"] * stage["scale_product"]; '
-            "compressor.add(product[: config.accumulator_bits].as_signed())",
+            "compressor.add(product[: self.config.accumulator_bits].as_signed())",
         ),
     ),
     "sum-cut-to-the-accumulator-and-a-bit": (
         _NARROW,
         (
-            VectorMac._accumulate,
-            "signed(max(config.accumulator_bits, config.partial_sum_bits) + 1)",
-            "signed(config.accumulator_bits + 1)",
+            saturating_sum._wide,
+            "_sum(m, add, kept, size + 1)",
+            "_sum(m, add, kept, bits + 1)",
         ),
     ),
     "rounding-constant-missing": (
