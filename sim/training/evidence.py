@@ -1,8 +1,8 @@
 """Measures what training methods are worth: `python -m sim.training.evidence`.
 
 Every seed of every experiment is a job of its own, in a process with one thread, and its results
-are kept in `build/training`: an interrupted run goes on where it was. They are those of the sources
-that gave them; after a change they are measured anew.
+are kept in `build/training`: an interrupted run goes on where it was. After a change of anything
+that they depend on they are measured anew.
 """
 
 import hashlib
@@ -41,30 +41,29 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 _ROOT = Path(__file__).parents[2]
 
 
-def source_digest() -> str:
-    """A hash of everything that results depend on."""
+def source_digest(experiment: Experiment) -> str:
+    """A hash of everything that an experiment's results depend on."""
     digest = hashlib.sha256(f"{torch.__version__} {platform.python_version()}".encode())
-    folders = (
-        _ROOT / "golden",
-        _ROOT / "golden/qat",
-        _ROOT / "golden/config",
-        Path(__file__).parent,
-    )
-    for folder in folders:
-        for file in sorted(folder.glob("*.py")):
-            if file.name not in ("evidence.py", "page.py"):
-                digest.update(file.read_bytes())
+    here = Path(__file__)
+    others = {Path(item.source) for item in EXPERIMENTS} - {Path(experiment.source)}
+    others |= {here, here.with_name("page.py")}
+    for folder in (
+        *(_ROOT / name for name in ("golden", "golden/qat", "golden/config")),
+        here.parent,
+    ):
+        for file in sorted(set(folder.glob("*.py")) - others):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def run_job(name: str, seed: int, share: float, folder: Path) -> Measured:
     """Measurements of one seed of an experiment, from the folder if they are there."""
-    file = folder / f"{name}-{seed}-{share:g}.json"
+    (experiment,) = [item for item in EXPERIMENTS if item.name == name]
+    file = folder / f"{name}-{seed}-{share:g}-{source_digest(experiment)}.json"
     if file.exists():
         stored: Measured = json.loads(file.read_text())
         return stored
     torch.set_num_threads(1)
-    (experiment,) = [item for item in EXPERIMENTS if item.name == name]
     measured = experiment.run(seed, share)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(file) as scratch:
@@ -123,8 +122,7 @@ def main(
     if not chosen:
         known = ", ".join(item.name for item in EXPERIMENTS)
         raise click.UsageError(f"--only must name some of {known}")
-    folder = BUILD_FOLDER.parent / "training" / source_digest()
-    results = measure(chosen, seeds, share, folder)
+    results = measure(chosen, seeds, share, BUILD_FOLDER.parent / "training")
     rows: list[Row] = [row for item in chosen for row in item.rows(results[item.name])]
     page.print_rows(rows)
     facts: dict[str, Any] = {

@@ -50,11 +50,13 @@ class Experiment:
         run: Gives the measurements of a seed; the share of the steps, 1 for the real thing, is its
             second argument.
         rows: Gives the rows of the table for the measurements of all seeds.
+        source: File that defines it.
     """
 
     name: str
     run: Callable[[int, float], Measured]
     rows: Callable[[list[Measured]], list[Row]]
+    source: str
 
 
 def steps(count: int, share: float) -> int:

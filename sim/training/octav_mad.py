@@ -106,6 +106,6 @@ def _rows(network: str, results: list[Measured]) -> list[Row]:
 
 
 EXPERIMENTS = tuple(
-    Experiment(f"octav_mad_{name}", partial(_run, make), partial(_rows, label))
+    Experiment(f"octav_mad_{name}", partial(_run, make), partial(_rows, label), __file__)
     for name, label, make in (("mlp", "deep MLP", deep_mlp), ("cnn", "residual CNN", residual_cnn))
 )

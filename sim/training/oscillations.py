@@ -102,4 +102,4 @@ def _rows(results: list[Measured]) -> list[Row]:
     return rows
 
 
-EXPERIMENTS = (Experiment("oscillations", _run, _rows),)
+EXPERIMENTS = (Experiment("oscillations", _run, _rows, __file__),)

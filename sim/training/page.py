@@ -87,6 +87,7 @@ def _arms(results: Mapping[str, list[Measured]]) -> list[str]:
 
 def draw(file: Path, rows: list[Row]) -> None:
     """Draw the differences in NLL with their intervals."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     shown = [row for row in rows if row.interval is not None and row.metric.startswith("NLL")]
@@ -102,7 +103,11 @@ def draw(file: Path, rows: list[Row]) -> None:
     axes.set_yticks(range(len(shown)), labels, fontsize=7)
     axes.set_xscale("symlog", linthresh=_LINEAR)
     axes.invert_yaxis()
-    axes.set_xlabel("gain in NLL, nats; mean and 95 % interval (green: holds, red: does not)")
+    axes.set_xlabel("gain in NLL (nats), mean and 95 % interval")
+    axes.margins(y=0.01)
     axes.grid(axis="x", alpha=0.3)
-    with replacing(file) as scratch:
+    with (
+        replacing(file) as scratch,
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "scalewright"}),
+    ):
         figure.savefig(scratch, format="svg", metadata={"Date": None})

@@ -94,4 +94,4 @@ def _rows(results: list[Measured]) -> list[Row]:
     return rows
 
 
-EXPERIMENTS = (Experiment("noise_tempering", _run, _rows),)
+EXPERIMENTS = (Experiment("noise_tempering", _run, _rows, __file__),)

@@ -1,6 +1,6 @@
 """Two-level per-vector scales against one scale for each channel (VS-Quant, Dai et al., 2021)."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import nn
@@ -77,9 +77,10 @@ def _rows(network: str, results: list[Measured]) -> list[Row]:
     ]
 
 
-EXPERIMENTS = (
-    Experiment("vector_scales_cnn", _run_digits, lambda results: _rows("residual CNN", results)),
-    Experiment(
-        "vector_scales_transformer", _run_text, lambda results: _rows("transformer", results)
-    ),
+EXPERIMENTS = tuple(
+    Experiment(f"vector_scales_{name}", run, partial(_rows, label), __file__)
+    for name, label, run in (
+        ("cnn", "residual CNN", _run_digits),
+        ("transformer", "transformer", _run_text),
+    )
 )
