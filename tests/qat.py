@@ -11,14 +11,14 @@ from golden.calibration import Clip, Granularity, clipping_threshold, quantize_c
 from golden.config import DatapathConfig, OperandFormat
 from golden.mac import matmul
 from golden.network_calibration import coarse_scale
-from golden.quantize import Quantized, Scaling
+from golden.quantize import Quantized, Scaling, quantize
 from golden.requantize import quantize_statically
 
 torch: Any = pytest.importorskip("torch", reason="golden/qat needs the extra `train`")
 
 torch.set_num_threads(1)  # pytest runs a process on each core
 
-from golden.qat import QatConfig, QuantizedConv2d, QuantizedLayer, QuantizedLinear  # noqa: E402
+from golden.qat import QatConfig, QuantizedConv2d, QuantizedLayer, QuantizedLinear  # noqa: E402 - needs torch
 
 Array = npt.NDArray[Any]
 
@@ -130,8 +130,6 @@ class GoldenLayer:
             return quantize_clipped(
                 rows, fmt, clip, vector_size=size, coarse_axis=axis, scaling=scaling
             )
-        from golden.quantize import quantize
-
         granularity = Granularity.CHANNEL if config.per_channel else Granularity.TENSOR
         if fmt.scale_bits is not None:
             granularity = Granularity.VECTOR

@@ -211,6 +211,27 @@ def test_layer_that_the_engine_lacks_is_named(model: Any, message: str) -> None:
         to_network(converted(model(), config, x), x, config)
 
 
+class Aliased(nn.Module):  # type: ignore[misc, name-defined] # torch is Any
+    """Takes a product both normalized, by way of a module that does nothing, and as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.identity = nn.Identity()
+        self.norm = normalization(4)
+
+    def forward(self, x: Any) -> Any:
+        y = self.conv(x)
+        return self.norm(self.identity(y)) + y
+
+
+def test_normalization_of_a_shared_result_is_not_folded() -> None:
+    config = engine()
+    x = torch.rand(2, 4, 4, 4)
+    with pytest.raises(ValueError, match=r"^layer norm: .* nothing else takes a result of$"):
+        to_network(converted(Aliased(), config, x), x, config)
+
+
 def test_unconverted_layer_is_named() -> None:
     config = engine()
     x = torch.rand(2, 4)

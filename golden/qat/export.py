@@ -56,6 +56,7 @@ class _Tracer:
         self._nodes: list[Node] = []
         self._constants: dict[str, Any] = {}
         self._products: dict[str, TrainedProduct] = {}  # by tensor
+        self._shared: set[str] = set()  # tensors with names of which more than one is taken
         self._graph = _LayerTracer().trace(model)
         self._input = self._output = ""
         for node in self._graph.nodes:
@@ -98,19 +99,11 @@ class _Tracer:
             self._products[node.name] = product
             source = self._tensors[node.args[0]]
             inputs = (source, product.weight_name, product.bias_name)
-            self._tensors[node] = node.name
-            self._nodes.append(
-                Node(
-                    name=product.name,
-                    kind=product.kind,
-                    inputs=inputs,
-                    output=node.name,
-                    attributes=product.attributes,
-                )
-            )
+            self._append(node, product.kind, inputs, product.attributes)
         elif isinstance(module, _BATCH_NORMS):
             source = self._tensors[node.args[0]]
-            if source not in self._products or len(node.args[0].users) != 1:
+            alone = len(node.args[0].users) == 1 and source not in self._shared
+            if source not in self._products or not alone:
                 raise ValueError(
                     f"layer {node.target}: batch normalization must stand behind a quantized layer "
                     f"that nothing else takes a result of"
@@ -123,20 +116,18 @@ class _Tracer:
     def _add_operator(self, node: fx.Node, module: nn.Module | None) -> None:
         operator = host_operator(node, module)
         inputs = tuple(self._tensors[source] for source in operator.inputs)
-        if operator.kind is None:  # nothing in evaluation
+        if operator.kind is None:  # nothing in evaluation: the same tensor under another name
             self._tensors[node] = inputs[0]
+            if len(operator.inputs[0].users) != 1:
+                self._shared.add(inputs[0])
             return
-        self._tensors[node] = node.name
-        for index, value in enumerate(operator.constants):
-            name = f"{node.name}_constant{index}"
-            self._constants[name] = value
-            inputs += (name,)
+        self._append(node, operator.kind, inputs, operator.attributes)
+
+    def _append(
+        self, node: fx.Node, kind: str, inputs: tuple[str, ...], attributes: dict[str, Any]
+    ) -> None:
+        """Add an operator of the name of a traced call, which is that of its result, too."""
+        name = self._tensors[node] = node.name
         self._nodes.append(
-            Node(
-                name=node.name,
-                kind=operator.kind,
-                inputs=inputs,
-                output=node.name,
-                attributes=operator.attributes,
-            )
+            Node(name=name, kind=kind, inputs=inputs, output=name, attributes=attributes)
         )

@@ -18,13 +18,11 @@ class HostOperator:
         kind: Its name; None where nothing happens in evaluation.
         inputs: The traced tensors that it takes.
         attributes: ONNX's.
-        constants: Further inputs, behind the others.
     """
 
     kind: str | None
     inputs: tuple[fx.Node, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
-    constants: tuple[Any, ...] = ()
 
 
 def host_operator(node: fx.Node, module: nn.Module | None) -> HostOperator:
