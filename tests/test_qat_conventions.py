@@ -15,6 +15,7 @@ from golden.config import DatapathConfig
 from tests.qat import small_batches, small_network, torch
 
 from golden.qat import QatConfig, calibrate, convert, quantized_layers  # isort: skip
+from golden.qat.oscillation import OscillationTracker  # isort: skip
 
 CONFIG = QatConfig(datapath=DatapathConfig.parse("4/4U/4/6"))
 OCTAV = replace(
@@ -106,6 +107,51 @@ def test_state_of_the_float_model_leaves_a_calibration_alone() -> None:
     gammas = [layer.activation_gamma for layer in quantized_layers(model).values()]
     model.load_state_dict(small_network().state_dict(), strict=False)
     assert [layer.activation_gamma for layer in quantized_layers(model).values()] == gammas
+
+
+def test_tracker_goes_on_from_its_state() -> None:
+    model = trained(CONFIG)
+    trackers = [OscillationTracker(model, momentum=0.25) for _ in range(2)]
+    for step in range(6):
+        if step == 3:
+            trackers[1] = OscillationTracker(model, momentum=0.25)
+            file = io.BytesIO()
+            torch.save(trackers[0].state_dict(), file)
+            file.seek(0)
+            trackers[1].load_state_dict(torch.load(file))
+        with torch.no_grad():
+            for layer in quantized_layers(model).values():
+                layer.weight.neg_()
+        trackers[0].update()
+        if step >= 3:
+            trackers[1].update()
+    states = [tracker.state_dict() for tracker in trackers]
+    assert trackers[1].share(0.5) > 0.1
+    for name, state in states[0].items():
+        assert all(torch.equal(states[1][name][key], values) for key, values in state.items())
+    del states[0]["2"]
+    with pytest.raises(ValueError, match=r"^the state is of layers \['0.0', '4'\], not \['0.0', "):
+        trackers[1].load_state_dict(states[0])
+
+
+@_CONFIGS
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_thresholds_and_scales_stay_exact_in_other_types(config: QatConfig, dtype: Any) -> None:
+    model = trained(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.to(torch.bfloat16))  # exact in all of them,
+            parameter[parameter.abs() < 1e-4] = 0  # and not too small for float16
+    for layer in quantized_layers(model).values():
+        layer.calibrate(0.7)
+        x = inputs(layer)
+        gamma, want = layer.activation_gamma, layer(x).detach()
+        layer.to(dtype)
+        assert layer.weight.dtype == dtype
+        assert layer.activation_gamma == gamma
+        assert torch.equal(layer(x), want)
+        layer.float()
+        assert torch.equal(layer(x), want)
 
 
 @_CONFIGS

@@ -194,6 +194,15 @@ class QuantizedLayer(nn.Module):
             vector_size=self.config.datapath.vector_size,
         )
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What `to`, `half` and `double` call: thresholds and scales move, but stay float32."""
+        names = ("weight_threshold", "activation_threshold", "_activation_gamma")
+        exact = {name: getattr(self, name) for name in names}
+        super()._apply(fn, recurse)
+        for name, buffer in exact.items():
+            setattr(self, name, buffer.to(getattr(self, name).device))
+        return self
+
     def _bias(self) -> Tensor | None:
         return None if self.bias is None else self.bias.float()
 

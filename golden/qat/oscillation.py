@@ -16,6 +16,8 @@ that oscillate at what they were most of the time:
 Integers are the elements x_q: where a vector's scale moves, so may they.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -23,29 +25,37 @@ from golden.qat.conversion import quantized_layers
 from golden.qat.layer import QuantizedLayer
 
 
-class Oscillation:
-    """Follows integers from step to step.
+class Oscillation(nn.Module):
+    """Follows integers from step to step; a module, for its state.
 
     Attributes:
         frequency: f of each integer.
         average: e of each integer.
+        last: The integers of the last step.
+        direction: Sign of the last change of each integer, 0 before the first.
     """
 
+    frequency: Tensor
+    average: Tensor
+    last: Tensor
+    direction: Tensor
+
     def __init__(self, integers: Tensor, momentum: float) -> None:
-        self.frequency = torch.zeros_like(integers)
-        self.average = integers.clone()
+        super().__init__()
         self._momentum = momentum
-        self._last = integers.clone()
-        self._direction = torch.zeros_like(integers)
+        self.register_buffer("frequency", torch.zeros_like(integers))
+        self.register_buffer("average", integers.clone())
+        self.register_buffer("last", integers.clone())
+        self.register_buffer("direction", torch.zeros_like(integers))
 
     def update(self, integers: Tensor) -> Tensor:
         """Take the integers of the next step; which of them oscillate in it, bool."""
-        change = torch.sign(integers - self._last)
-        oscillating = (change != 0) & (change == -self._direction)
+        change = torch.sign(integers - self.last)
+        oscillating = (change != 0) & (change == -self.direction)
         self.frequency += self._momentum * (oscillating.to(integers.dtype) - self.frequency)
         self.average += self._momentum * (integers - self.average)
-        self._direction = torch.where(change != 0, change, self._direction)
-        self._last = integers.clone()
+        self.direction = torch.where(change != 0, change, self.direction)
+        self.last = integers.clone()
         return oscillating
 
 
@@ -53,7 +63,8 @@ class OscillationTracker:
     """Follows the weights of a network's quantized layers.
 
     Call `update` after each step of the optimizer: oscillation is a matter of steps, not of forward
-    passes, of which there may be several or none. What it has seen is in no state_dict.
+    passes, of which there may be several or none. Like an optimizer it has a `state_dict` of its
+    own: what it has seen is not in the network's.
 
     Args:
         model: The network, converted.
@@ -79,6 +90,22 @@ class OscillationTracker:
         """Take the weights as they are after a step of the optimizer."""
         for name, layer in self._quantized.items():
             self.layers[name].update(layer.quantize_weight().elements)
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """What it has seen of each layer, to go on from."""
+        return {name: layer.state_dict() for name, layer in self.layers.items()}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on from what another tracker has seen of a network with the same layers.
+
+        Raises:
+            ValueError: The layers have other names.
+            RuntimeError: A layer has other shapes.
+        """
+        if state.keys() != self.layers.keys():
+            raise ValueError(f"the state is of layers {[*state]}, not {[*self.layers]}")
+        for name, layer in self.layers.items():
+            layer.load_state_dict(state[name])
 
     @property
     def weights(self) -> int:
