@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import EXPONENTS, MANTISSA_BITS, EngineConfig, Output
+from hw.compressor import Compressor
 from hw.quantization import FRACTION_SHAPE, shift_right
 
 __all__ = ["AccumulatorBeat", "Rescaler", "ResultBeat", "factor_members"]
@@ -138,10 +139,14 @@ class Rescaler(wiring.Component):
                 reset_less=True,
                 name=f"s1_product_{lane}",
             )
-            mantissa = self.i.payload.mantissas[lane]
             passes = self.i.payload.output == Output.ACCUMULATOR
+            multiplier = Signal(MANTISSA_BITS, name=f"multiplier_{lane}")
+            m.d.comb += multiplier.eq(Mux(passes, 1, self.i.payload.mantissas[lane]))
+            compressor = Compressor(m, len(product), name=f"product_{lane}")
+            compressor.add_products([self.i.payload.accumulators[lane]], [multiplier])
+            total = compressor.sum(by_level=True)
             with m.If(self.i.valid & self.i.ready):
-                m.d.sync += product.eq(self.i.payload.accumulators[lane] * Mux(passes, 1, mantissa))
+                m.d.sync += product.eq(total)
             y = self._result(m, product, s1, saturated[lane], lane)
             with m.If(s1_valid & s1_ready):
                 m.d.sync += self.o.payload.values[lane].eq(

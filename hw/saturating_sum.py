@@ -11,7 +11,7 @@ __all__ = ["saturating_sum"]
 _RIPPLE = 5
 
 
-def saturating_sum(m, accumulator, add, size, *, load, keep):
+def saturating_sum(m, accumulator, add, size, *, load, keep, by_level=False):
     """What an accumulator becomes: itself, or its sum with an addend at the nearest C-bit number.
 
     Above an addend of fewer bits the accumulator counts up or down by one, or stays; there a carry
@@ -25,18 +25,19 @@ def saturating_sum(m, accumulator, add, size, *, load, keep):
     size : bits of the addend, signed
     load : the addend is added; else the accumulator stays
     keep : the accumulator is added to; else it is cleared before
+    by_level : how the terms are reduced, see Compressor
 
     Returns:
     -------
     The new value, C bits, and whether it saturates; the latter if `load` only.
     """
     build = _narrow if size < len(accumulator) else _wide
-    return build(m, accumulator, add, size, load, keep)
+    return build(m, accumulator, add, size, load, keep, by_level)
 
 
-def _narrow(m, accumulator, add, size, load, keep):
+def _narrow(m, accumulator, add, size, load, keep, by_level):
     low, high = accumulator[:size], accumulator[size:]
-    total = _sum(m, add, low & keep.replicate(size), size + 2)
+    total = _sum(m, add, low & keep.replicate(size), size + 2, by_level)
     # Of the high bits, those change that have only ones (zeros) below: an increment (decrement).
     kept = Signal.like(high, name="high")
     m.d.comb += kept.eq(Mux(load & ~keep, 0, high))
@@ -61,22 +62,22 @@ def _narrow(m, accumulator, add, size, load, keep):
     return Cat(*value, kept ^ Cat(changes)), above | below
 
 
-def _wide(m, accumulator, add, size, load, keep):
+def _wide(m, accumulator, add, size, load, keep, by_level):
     bits = len(accumulator)
     kept = Signal(signed(bits), name="kept")
     m.d.comb += kept.eq(Mux(keep, accumulator, 0))
     # Wider than both of its terms, it is exact: it fits where the bits from bit C - 1 up are alike.
-    total = _sum(m, add, kept, size + 1)
+    total = _sum(m, add, kept, size + 1, by_level)
     overflow = total[bits - 1 :].any() & ~total[bits - 1 :].all()
     smallest = -1 << bits - 1
     limit = Mux(total[-1], smallest, ~smallest)
     return Mux(load, Mux(overflow, limit, total[:bits]), accumulator), overflow
 
 
-def _sum(m, add, kept, width):
+def _sum(m, add, kept, width, by_level):
     compressor = Compressor(m, width, name="total")
     add(compressor)
     compressor.add(kept)
     total = Signal(signed(width), name="total")
-    m.d.comb += total.eq(compressor.sum(until=_RIPPLE))
+    m.d.comb += total.eq(compressor.sum(by_level=by_level, until=_RIPPLE))
     return total

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from amaranth.hdl import Module, Shape, signed, unsigned
+from amaranth.hdl import Fragment, Module, Shape, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,7 +28,9 @@ class _Sum(wiring.Component):
         numbers: tuple[Shape, ...] = (),
         products: tuple[tuple[Shape, Shape, int], ...] = (),
         constant: int = 0,
+        by_level: bool = False,
     ) -> None:
+        self.by_level = by_level
         self.numbers = {f"number_{at}": shape for at, shape in enumerate(numbers)}
         self.products = [
             [(f"left_{at}_{pair}", f"right_{at}_{pair}") for pair in range(pairs)]
@@ -53,7 +55,7 @@ class _Sum(wiring.Component):
                 [getattr(self, left) for left in lefts], [getattr(self, right) for right in rights]
             )
         compressor.add_constant(self.constant)
-        m.d.comb += self.sum.eq(compressor.sum())
+        m.d.comb += self.sum.eq(compressor.sum(by_level=self.by_level))
         return m
 
     def expected(self, ports: dict[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
@@ -81,6 +83,7 @@ _SUMS: dict[str, dict[str, Any]] = {
     "signed-products": {"width": 8, "products": ((signed(4), signed(3), 2),)},
     "signed-by-unsigned": {"width": 8, "products": ((signed(3), unsigned(4), 2),)},
     "unsigned-by-signed": {"width": 9, "products": ((unsigned(4), signed(3), 2),)},
+    "wide-products": {"width": 12, "products": ((signed(7), unsigned(5), 1),)},
     "by-one-bit": {
         "width": 6,
         "products": ((signed(1), signed(3), 2), (unsigned(1), signed(2), 2)),
@@ -106,9 +109,12 @@ _SUMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("by_level", [False, True], ids=["by-column", "by-level"])
 @pytest.mark.parametrize("terms", _SUMS.values(), ids=_SUMS)
-def test_sums_every_input_like_integers(terms: dict[str, Any], tmp_path: Path) -> None:
-    summed = _Sum(**terms)
+def test_sums_every_input_like_integers(
+    terms: dict[str, Any], by_level: bool, tmp_path: Path
+) -> None:
+    summed = _Sum(**terms, by_level=by_level)
     ports = Gates.of(summed, tmp_path).evaluate()
     assert len(ports["sum"]) == 1 << sum(shape.width for shape in summed.shapes.values())
     assert np.array_equal(ports["sum"], summed.expected(ports))
@@ -177,7 +183,7 @@ _FAULTS: dict[str, Fault] = {
         "len(bits) << position",
         "(len(bits) << position) + 1",
     ),
-    "constant-one-lost-beside-two-bits": (Compressor._reduce, "~bits.xor()", "bits.xor()"),
+    "constant-one-lost-beside-two-bits": (Compressor._add_first, "~bits.xor()", "bits.xor()"),
     "carry-into-the-last-adder-lost": (add_rows, "left + right + carry", "left + right"),
 }
 
@@ -188,6 +194,41 @@ def test_proof_refuses_a_fault(
 ) -> None:
     insert_fault(fault, monkeypatch)
     assert _find_difference("3/3/-/-", tmp_path) is not None
+
+
+_LEVEL_FAULTS: dict[str, Fault] = {
+    "constant-one-lost-beside-one-bit": (Compressor._add_first, "~bits, bits", "bits, bits"),
+    "half-adders-lose-a-carry": (Compressor._add_first, "bits.all()", "bits.all() & 0"),
+    "carries-come-back": (Compressor._reduce_levels, "new[position + 1]", "new[position]"),
+    "last-level-left-out": (Compressor._reduce_levels, "heights = [2]", "heights = [3]"),
+}
+
+
+@pytest.mark.parametrize("fault", _LEVEL_FAULTS.values(), ids=_LEVEL_FAULTS)
+def test_some_input_shows_a_fault_level_by_level(
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_fault(fault, monkeypatch)
+    same = []
+    for name in ("signs", "wide-products"):  # these have what each fault is about
+        summed = _Sum(**_SUMS[name], by_level=True)
+        ports = Gates.of(summed, tmp_path).evaluate()
+        same.append(np.array_equal(ports["sum"], summed.expected(ports)))
+    assert not all(same)
+
+
+@pytest.mark.parametrize(("wide", "narrow", "levels"), [(24, 16, 6), (32, 16, 6), (15, 8, 4)])
+def test_level_by_level_a_product_takes_the_fewest_levels(
+    wide: int, narrow: int, levels: int
+) -> None:
+    # Rows as many as the bits of the narrow side: 16 in 6 levels, 8 in 4 (Dadda's table).
+    times = {}
+    for by_level in (False, True):
+        compressor = Compressor(m := Module(), wide + narrow, name="product")
+        compressor.add_products([Signal(signed(wide))], [Signal(narrow)])
+        times[by_level] = max(time for time, _ in compressor.rows(by_level=by_level))
+        Fragment.get(m, None)  # or Amaranth warns of a module without a use
+    assert times[True] == levels < times[False]
 
 
 def test_proof_refuses_a_single_wrong_input(tmp_path: Path) -> None:
