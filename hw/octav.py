@@ -1,11 +1,13 @@
 """The OCTAV iteration unit: the MSE-optimal clipping threshold of a tensor, by Newton steps."""
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, enum, memory, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CONSTANT_BITS, OctavConfig
-from hw.divider import Divider
+from hw.octav_row import Magnitude, add_row, magnitude_of
+from hw.octav_step import OctavStep
+from hw.sample_memory import SampleMemory
 
 __all__ = ["End", "OctavUnit", "Samples", "Threshold"]
 
@@ -75,10 +77,10 @@ class OctavUnit(wiring.Component):
     and while its `end` is RUNNING the same tensor must be streamed again. A tensor has at most
     `depth` samples.
 
-    With b rows per tensor, p passes, and d divisions (each pass but those in which n_out is as in
-    the pass before, so that s' = s is known without), a resident unit takes
+    With b rows per tensor, p passes, and d steps (each pass but those in which n_out is as in the
+    pass before, so that s' = s is known without), a resident unit takes
 
-        p (b + 1) + d * divider latency + 1
+        p (b + 1) + d * step latency + 1
 
     clock cycles from the transfer of the first row to that of the result, where no port stalls;
     the next tensor's first row can transfer in the cycle after. Reset drops everything.
@@ -91,7 +93,7 @@ class OctavUnit(wiring.Component):
     Attributes:
     ----------
     config : OctavConfig
-    divider_latency : clock cycles
+    step_latency : clock cycles
     timing : latency and throughput in words, for the description
     """
 
@@ -99,13 +101,7 @@ class OctavUnit(wiring.Component):
         if not isinstance(config, OctavConfig):
             raise TypeError(f"config must be an OctavConfig, not {config!r}")
         self.config = config
-        divisor_width = CONSTANT_BITS + config.count_bits + 1
-        self._divider = Divider(
-            # 2 K S 2^F + D and 2 D, with D <= K * depth.
-            dividend_width=CONSTANT_BITS + config.sum_bits + config.fraction_bits + 2,
-            divisor_width=divisor_width,
-            quotient_width=config.threshold_bits,
-        )
+        self._step = OctavStep(config)
         super().__init__(
             {
                 "i": In(stream.Signature(Samples(config))),
@@ -114,28 +110,28 @@ class OctavUnit(wiring.Component):
         )
 
     @property
-    def divider_latency(self):
-        return self._divider.latency
+    def step_latency(self):
+        return self._step.latency
 
     @property
     def timing(self):
         lanes = self.config.lanes
         if not self.config.resident:
             return {
-                "latency": f"at most {self.divider_latency + 3} cycles from the transfer of `last` "
+                "latency": f"at most {self.step_latency + 3} cycles from the transfer of `last` "
                 "to the result of the pass",
                 "throughput": f"{lanes} samples per cycle within a pass",
             }
         return {
-            "latency": f"p (b + 1) + {self.divider_latency} d + 1 cycles from the first row to the "
-            f"result: b rows of {lanes}, p passes, d <= p divisions",
+            "latency": f"p (b + 1) + {self.step_latency} d + 1 cycles from the first row to the "
+            f"result: b rows of {lanes}, p passes, d <= p steps",
             "throughput": f"{lanes} samples per cycle within a pass",
         }
 
     def elaborate(self, platform):
         config = self.config
         m = Module()
-        m.submodules.divider = divider = self._divider
+        m.submodules.step = step = self._step
 
         constant = Signal(CONSTANT_BITS, reset_less=True)
         threshold = Signal(config.threshold_bits)
@@ -149,16 +145,13 @@ class OctavUnit(wiring.Component):
         nonzero = Signal(config.count_bits)
         first_pass = Signal(init=1)
 
-        # A row of magnitudes, from the input or from the memory, joins the sums.
-        row = Signal(data.ArrayLayout(unsigned(config.sample_bits), config.lanes))
+        # A row of samples, from the input or from the memory, joins the sums.
+        row = Signal(data.ArrayLayout(Magnitude(config), config.lanes))
         row_valid = Signal()
         limit = threshold >> config.fraction_bits  # integers exceed s where they exceed its floor
-        kept = [Mux(magnitude > limit, magnitude, 0) for magnitude in row]
+        new_sum, new_outside = add_row(m, row, limit, outside_sum, outside)
         with m.If(row_valid):
-            m.d.sync += [
-                outside_sum.eq(outside_sum + _total(kept)),
-                outside.eq(outside + _total([magnitude > limit for magnitude in row])),
-            ]
+            m.d.sync += [outside_sum.eq(new_sum), outside.eq(new_outside)]
 
         taken = Signal()
         m.d.comb += taken.eq(self.i.valid & self.i.ready)
@@ -168,20 +161,16 @@ class OctavUnit(wiring.Component):
         with m.If(taken):
             m.d.sync += constant.eq(self.i.payload.constant)
             for magnitude, sample in zip(loaded, self.i.payload.samples, strict=True):
-                m.d.sync += magnitude.eq(Mux(sample < 0, -sample, sample))
+                m.d.sync += magnitude.eq(magnitude_of(sample))
         m.d.comb += [row.eq(loaded), row_valid.eq(loaded_valid)]
 
-        # The step of a pass: floor((2 K S 2^F + D) / 2 D) with D = n_in + K n_out.
         total = Signal(config.count_bits)
-        divisor = Signal(CONSTANT_BITS + config.count_bits)
-        step = divider.o.payload.quotient
         m.d.comb += [
             total.eq(Mux(first_pass, outside, nonzero)),
-            divisor.eq(total - outside + constant * outside),
-            divider.i.payload.divisor.eq(divisor << 1),
-            divider.i.payload.dividend.eq(
-                ((constant * outside_sum) << (config.fraction_bits + 1)) + divisor
-            ),
+            step.constant.eq(constant),
+            step.outside_sum.eq(outside_sum),
+            step.outside.eq(outside),
+            step.inside.eq(total - outside),
         ]
         m.d.comb += [
             self.o.payload.threshold.eq(threshold),
@@ -190,8 +179,12 @@ class OctavUnit(wiring.Component):
         ]
 
         if config.resident:
-            read, last_address = self._store(m, taken, loaded, loaded_valid)
-            address = Signal(range(config.rows))
+            m.submodules.samples = samples = SampleMemory(config)
+            m.d.comb += [
+                samples.take.eq(taken),
+                samples.last.eq(self.i.payload.last),
+                samples.row.eq(loaded),
+            ]
 
         with m.FSM():
             with m.State("LOAD"):
@@ -203,36 +196,38 @@ class OctavUnit(wiring.Component):
             with m.State("PREPARE"):
                 # As many outside as before: the same ones, and so the same step.
                 unchanged = outside == outside_before
-                m.d.comb += divider.i.valid.eq(~unchanged)
+                m.d.comb += step.start.eq(~unchanged)
                 m.d.sync += [
                     iterations.eq(iterations + 1),
                     nonzero.eq(total),
                     outside_before.eq(outside),
+                ]
+                with m.If(unchanged):
+                    m.d.sync += [end.eq(End.FIXED), outside_sum.eq(0), outside.eq(0)]
+                    m.next = "RESULT"
+                with m.Else():
+                    m.next = "STEP"
+            with m.State("STEP"), m.If(step.done):
+                m.d.sync += [
+                    before.eq(threshold),
+                    threshold.eq(step.threshold),
+                    first_pass.eq(0),
                     outside_sum.eq(0),
                     outside.eq(0),
                 ]
-                with m.If(unchanged):
+                with m.If(step.threshold == threshold):
                     m.d.sync += end.eq(End.FIXED)
                     m.next = "RESULT"
+                with m.Elif((step.threshold == before) & ~first_pass):
+                    m.d.sync += end.eq(End.CYCLE)
+                    with m.If(threshold > step.threshold):
+                        m.d.sync += threshold.eq(threshold)
+                    m.next = "RESULT"
+                with m.Elif(iterations == config.max_iterations):
+                    m.d.sync += end.eq(End.LIMIT)
+                    m.next = "RESULT"
                 with m.Else():
-                    m.next = "DIVIDE"
-            with m.State("DIVIDE"):
-                m.d.comb += divider.o.ready.eq(1)
-                with m.If(divider.o.valid):
-                    m.d.sync += [before.eq(threshold), threshold.eq(step), first_pass.eq(0)]
-                    with m.If(step == threshold):
-                        m.d.sync += end.eq(End.FIXED)
-                        m.next = "RESULT"
-                    with m.Elif((step == before) & ~first_pass):
-                        m.d.sync += end.eq(End.CYCLE)
-                        with m.If(threshold > step):
-                            m.d.sync += threshold.eq(threshold)
-                        m.next = "RESULT"
-                    with m.Elif(iterations == config.max_iterations):
-                        m.d.sync += end.eq(End.LIMIT)
-                        m.next = "RESULT"
-                    with m.Else():
-                        m.next = "SCAN" if config.resident else "RESULT"
+                    m.next = "SCAN" if config.resident else "RESULT"
             with m.State("RESULT"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
@@ -247,44 +242,8 @@ class OctavUnit(wiring.Component):
                         ]
                     m.next = "LOAD"
             if config.resident:
-                # The first row is read ahead, whatever the state: its address is 0.
                 with m.State("SCAN"):
-                    m.d.comb += [
-                        row.eq(read.data),
-                        row_valid.eq(1),
-                        read.addr.eq(address + 1),
-                    ]
-                    m.d.sync += address.eq(address + 1)
-                    with m.If(address == last_address):
-                        m.d.sync += address.eq(0)
+                    m.d.comb += [row.eq(samples.scanned), row_valid.eq(1), samples.scan.eq(1)]
+                    with m.If(samples.at_last):
                         m.next = "PREPARE"
         return m
-
-    def _store(self, m, taken, loaded, loaded_valid):
-        """Keep the rows of a tensor as they are loaded; give the read port and the last address."""
-        config = self.config
-        m.submodules.samples = samples = memory.Memory(
-            shape=loaded.shape(), depth=config.rows, init=[]
-        )
-        write, read = samples.write_port(), samples.read_port()
-        first = Signal(init=1)
-        last_address = Signal(range(config.rows))
-        with m.If(taken):
-            m.d.sync += [
-                last_address.eq(Mux(first, 0, last_address + 1)),
-                first.eq(self.i.payload.last),
-            ]
-        m.d.comb += [
-            write.en.eq(loaded_valid),
-            write.addr.eq(last_address),
-            write.data.eq(loaded),
-        ]
-        return read, last_address
-
-
-def _total(terms):
-    """The exact sum of the terms, as a tree of depth log2."""
-    terms = list(terms)
-    while len(terms) > 1:
-        terms = [left + right for left, right in zip(terms[::2], terms[1::2], strict=True)]
-    return terms[0]

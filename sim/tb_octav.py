@@ -98,15 +98,11 @@ def golden(tensor: Tensor, config: OctavConfig) -> OctavResult:
 def resident_cycles(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
     """Cycles from a tensor's first row to its result: the formula that `OctavUnit` documents."""
     rows = -(-len(tensor.samples) // config.lanes)
-    return (
-        result.iterations * (rows + 1)
-        + divisions(tensor, result, config) * divider_latency(config)
-        + 1
-    )
+    return result.iterations * (rows + 1) + steps(tensor, result, config) * step_latency(config) + 1
 
 
-def divisions(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
-    """Passes that need a division: where not as many samples are outside as in the one before."""
+def steps(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
+    """Passes that need a step: where not as many samples are outside as in the one before."""
     magnitudes = np.abs(tensor.samples)
     outside = [0] + [
         int(np.count_nonzero(magnitudes > (threshold >> config.fraction_bits)))
@@ -115,9 +111,9 @@ def divisions(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
     return sum(now != before for before, now in pairwise(outside))
 
 
-def divider_latency(config: OctavConfig) -> int:
-    """Cycles of one division: two bits of the threshold in each, and one more."""
-    return -(-config.threshold_bits // 2) + 1
+def step_latency(config: OctavConfig) -> int:
+    """Cycles of one step: five bits of K in each, two bits of the threshold and one below, one."""
+    return 20 // 5 + -(-(config.threshold_bits + 1) // 2) + 1
 
 
 def _input_words(
