@@ -90,6 +90,11 @@ class Rescaler(wiring.Component):
     not taken stalls the input; `i.ready` depends on `o.ready` in the same cycle, no `valid` on any
     `ready`. Reset drops everything in flight.
 
+    Parameters
+    ----------
+    config : EngineConfig
+    fused : a compressor for each product, as in the engine; else `*`, to be measured against
+
     Members
     -------
     i : In(stream.Signature(AccumulatorBeat(config)))
@@ -98,8 +103,9 @@ class Rescaler(wiring.Component):
 
     latency = 2
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, *, fused=True):
         self.config = config
+        self._fused = fused
         super().__init__(
             {
                 "i": In(stream.Signature(AccumulatorBeat(config))),
@@ -139,12 +145,7 @@ class Rescaler(wiring.Component):
                 reset_less=True,
                 name=f"s1_product_{lane}",
             )
-            passes = self.i.payload.output == Output.ACCUMULATOR
-            multiplier = Signal(MANTISSA_BITS, name=f"multiplier_{lane}")
-            m.d.comb += multiplier.eq(Mux(passes, 1, self.i.payload.mantissas[lane]))
-            compressor = Compressor(m, len(product), name=f"product_{lane}")
-            compressor.add_products([self.i.payload.accumulators[lane]], [multiplier])
-            total = compressor.sum(by_level=True)
+            total = self._multiply(m, lane, len(product))
             with m.If(self.i.valid & self.i.ready):
                 m.d.sync += product.eq(total)
             y = self._result(m, product, s1, saturated[lane], lane)
@@ -165,6 +166,18 @@ class Rescaler(wiring.Component):
                 self.o.payload.fraction_bits.eq(s1.fraction_bits),
             ]
         return m
+
+    def _multiply(self, m, lane, bits):
+        """The accumulator times the mantissa; times 1 where it passes."""
+        beat = self.i.payload
+        accumulator = beat.accumulators[lane]
+        mantissa = Signal(MANTISSA_BITS, name=f"mantissa_{lane}")
+        m.d.comb += mantissa.eq(Mux(beat.output == Output.ACCUMULATOR, 1, beat.mantissas[lane]))
+        if not self._fused:
+            return accumulator * mantissa
+        compressor = Compressor(m, bits, name=f"product_{lane}")
+        compressor.add_products([accumulator], [mantissa])
+        return compressor.sum(by_level=True)
 
     def _result(self, m, product, s1, saturated, lane):
         """The result of a product, R bits; drives `saturated`."""

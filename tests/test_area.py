@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from golden.config import DatapathConfig, EngineConfig
+from golden.config import DatapathConfig, EngineConfig, OctavConfig
 from sim.design import Config, Design
 from tests.yosys import run_yosys
 
@@ -23,12 +23,26 @@ def _transistors(block: str, config: Config, folder: Path) -> int:
     return int(found[1])
 
 
-def test_vector_quantizer_of_16_lanes_costs_its_share_of_a_64_wide_mac(tmp_path: Path) -> None:
+_DATAPATH = DatapathConfig.parse("4/4U/4/6")
+
+
+def _engine(post_lanes: int) -> EngineConfig:
+    return EngineConfig(datapath=_DATAPATH, lanes=16, post_lanes=post_lanes)
+
+
+def test_other_blocks_cost_their_shares_of_a_64_wide_mac(tmp_path: Path) -> None:
     mac = DatapathConfig.parse("4/4U/4/6", vector_size=64)
     yardstick = _transistors("vector-mac", mac, tmp_path)
-    datapath = DatapathConfig.parse("4/4U/4/6")
-    # Results quantized per cycle, and how much of the MAC this may cost.
-    for post_lanes, share in ((1, 0.26), (4, 0.43), (16, 1.12)):
-        config = EngineConfig(datapath=datapath, lanes=16, post_lanes=post_lanes)
-        cost = _transistors("vector-quantizer", config, tmp_path)
-        assert cost < share * yardstick, f"{post_lanes}: {cost} of {yardstick}"
+    # How much of the MAC each may cost.
+    blocks: tuple[tuple[str, Config, float], ...] = (
+        ("vector-quantizer", _engine(1), 0.26),
+        ("vector-quantizer", _engine(4), 0.43),
+        ("vector-quantizer", _engine(16), 1.12),
+        ("rescaler", _engine(1), 0.42),
+        ("rescaler", _engine(4), 1.65),
+        ("octav", OctavConfig(resident=False), 0.54),
+        ("octav", OctavConfig(resident=False, depth=64), 0.45),
+    )
+    for block, config, share in blocks:
+        cost = _transistors(block, config, tmp_path)
+        assert cost < share * yardstick, f"{block} {config.slug}: {cost} of {yardstick}"

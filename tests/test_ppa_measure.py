@@ -25,6 +25,7 @@ pytestmark = needs_flow
 
 _MAC = Subject(config=DatapathConfig.parse("4/4U/4/6", vector_size=4))
 _DOT = Subject(config=DatapathConfig.parse("4/4/-/-", vector_size=4), block="dot-product")
+_RESCALER = Subject(config=_MAC.config, block="rescaler")
 _VECTORS = 100
 
 
@@ -52,7 +53,8 @@ def _assert_consistent(measurement: Measurement) -> None:
     assert measurement.area == sum(cells[name].area * n for name, n in measurement.cells.items())
     flip_flops = measurement.cells["DFFPOSX1"]
     assert measurement.sequential_area == flip_flops * cells["DFFPOSX1"].area
-    assert measurement.energy_per_mac == measurement.energy / 4
+    per_mac = None if measurement.subject.block == "rescaler" else measurement.energy / 4
+    assert measurement.energy_per_mac == per_mac
     # Each clock pin takes 0.0586 pJ per transition at a slew of 0.06 ns.
     assert 2 * 0.0586 * flip_flops < measurement.sequential_energy < measurement.energy
     leakage = sum(cells[name].leakage * n for name, n in measurement.cells.items())
@@ -93,6 +95,20 @@ def test_compressor_trees_are_smaller_than_multipliers_and_adders(
         assert dot.area < booth.area != operators.area
 
 
+def test_rescaler_is_smaller_than_with_a_multiplier(folder: Path) -> None:
+    fused, operators = (
+        _measured(replace(_RESCALER, fused=fused), folder, vectors=_VECTORS)
+        for fused in (True, False)
+    )
+    for measurement in (fused, operators):
+        _assert_consistent(measurement)
+    assert fused.area < 0.85 * operators.area
+    assert fused.energy < 0.7 * operators.energy
+    # 24 rows of 16 bits have to become two of 40.
+    assert fused.cells["FAX1"] >= 24 * 16 - 2 * 40
+    assert "FAX1" not in operators.cells
+
+
 def test_measurement_is_ready_for_json(mac: Measurement) -> None:
     read = json.loads(json.dumps(mac.as_dict()))
     assert read["subject"]["config"] == "4_4U_4_6_v4_c24"
@@ -102,11 +118,12 @@ def test_measurement_is_ready_for_json(mac: Measurement) -> None:
 
 def test_subjects_have_names_of_their_own() -> None:
     subjects = [_MAC, _DOT, replace(_DOT, fused=False), replace(_DOT, fused=False, booth=True)]
+    subjects += [_RESCALER, replace(_RESCALER, fused=False)]
     assert len({subject.slug for subject in subjects}) == len(subjects)
     assert all(re.fullmatch(r"\w+", subject.slug) for subject in subjects)
 
 
-@pytest.mark.parametrize("subject", [_MAC, _DOT], ids=["mac", "dot"])
+@pytest.mark.parametrize("subject", [_MAC, _DOT, _RESCALER], ids=["mac", "dot", "rescaler"])
 def test_swapped_outputs_of_full_adders_are_seen(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

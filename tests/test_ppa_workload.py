@@ -1,12 +1,19 @@
-"""The vector pairs that energy is measured with: rows of quantized tensors, cut into vectors."""
+"""What energy is measured with: vector pairs of quantized tensors, and their accumulators."""
 
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from golden.mac import trace_stream
+from golden.config import DatapathConfig, EngineConfig
+from golden.mac import matmul, trace_stream
 from golden.quantize import Quantized, quantize
-from sim.ppa.workload import Tensors, digits_tensors, spread_tensors, vector_pairs
+from sim.ppa.workload import (
+    Tensors,
+    accumulator_beats,
+    digits_tensors,
+    spread_tensors,
+    vector_pairs,
+)
+from sim.tb_rescaler import golden
 
 _CONFIGS = {
     "4/4U/4/6": DatapathConfig.parse("4/4U/4/6"),
@@ -118,3 +125,34 @@ def test_digits_tensors_are_what_the_second_layer_works_on() -> None:
     # Behind a ReLU
     assert tensors.activations.min() == 0
     assert 0.1 < np.mean(tensors.activations == 0) < 0.9
+
+
+@pytest.mark.parametrize("notation", _CONFIGS)
+def test_accumulators_are_those_of_the_product_and_results_fill_half_the_range(
+    notation: str, tensors: Tensors
+) -> None:
+    config = _CONFIGS[notation]
+    engine = EngineConfig(datapath=config, post_lanes=1)
+    # Three rows of 64 channels, of which there are but two: the third is the first again.
+    few = Tensors("few", tensors.weights, tensors.activations[:2])
+    beats = accumulator_beats(few, engine, 150)
+    weights, activations = _quantized(few, config)
+    product = matmul(weights, activations, config).accumulators.ravel()
+    assert beats["accumulators"].shape == (150, 1)
+    assert beats["accumulators"][:128, 0].tolist() == product.tolist()
+    assert beats["accumulators"][128:, 0].tolist() == product[:22].tolist()
+    results = golden({**beats, "relu": np.zeros(150, bool)}, engine)
+    quarter = 1 << (engine.result_bits - 2)
+    assert not results["saturated"].any()
+    assert np.abs(results["values"]).max() == pytest.approx(quarter, abs=1)
+    # The same factor for all rows of a channel.
+    for name in ("mantissas", "exponents"):
+        assert np.array_equal(beats[name][:22], beats[name][128:])
+
+
+def test_accumulators_of_zeros_are_zero() -> None:
+    nothing = Tensors("nothing", np.zeros((3, 32), np.float32), np.ones((2, 32), np.float32))
+    engine = EngineConfig(datapath=_CONFIGS["4/4U/4/6"], post_lanes=1)
+    beats = accumulator_beats(nothing, engine, 5)
+    assert not beats["accumulators"].any()
+    assert not beats["mantissas"].any()

@@ -30,7 +30,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(BLOCKS),
     default=BLOCKS[0],
     show_default=True,
-    help="Which hardware; the dot product has a register behind it and none before.",
+    help="Which hardware; the dot product has a register behind it and none before, the rescaler "
+    "one lane.",
 )
 @datapath_options
 @click.option(
@@ -49,7 +50,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="N",
     default=400,
     show_default=True,
-    help="Vector pairs to simulate at gate level.",
+    help="Vector pairs, or accumulators, to simulate at gate level.",
 )
 @click.option("--liberty", type=_FILE, help="Other cells (.lib), with --cells.")
 @click.option("--cells", type=_FILE, help="Verilog of these, with delays.")
@@ -113,8 +114,13 @@ def ppa(
         ):
             measurements.append(measurement)
             advance(1)
+    per_mac = block != "rescaler"
     table = Table(
-        "configuration", "area", "in flip-flops %", "critical path ns", "pJ / vector", "pJ / MAC"
+        "configuration",
+        "area",
+        "in flip-flops %",
+        "critical path ns",
+        *(("pJ / vector", "pJ / MAC") if per_mac else ("pJ / result",)),
     )
     for each in measurements:
         table.add(
@@ -123,7 +129,7 @@ def ppa(
             100 * each.sequential_area / each.area,
             each.critical_path,
             each.energy,
-            each.energy_per_mac,
+            *([each.energy_per_mac] if per_mac else []),
         )
     table.print()
     results = {

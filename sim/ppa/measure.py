@@ -1,4 +1,4 @@
-"""Area, delay and energy of a vector MAC or of its dot product, checked against golden."""
+"""Area, delay and energy of a block, checked against golden."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,17 +6,18 @@ from typing import Any
 
 from golden.config import DatapathConfig
 from hw.dot_product import DotProduct
+from hw.rescaler import Rescaler
 from hw.verilog import convert
 from sim.ppa.activity import simulate_gates
 from sim.ppa.cells import CellLibrary
 from sim.ppa.energy import energy_per_cycle
-from sim.ppa.gate_level import RESET_CYCLES, require_golden, stimulus, vector_mac
+from sim.ppa.gate_level import RESET_CYCLES, engine, require_golden, stimulus, vector_mac
 from sim.ppa.netlist import map_to_cells
 from sim.ppa.timing import time_netlist
 from sim.ppa.tools import CellFiles
-from sim.ppa.workload import Tensors, vector_pairs
+from sim.ppa.workload import Array, Tensors, accumulator_beats, vector_pairs
 
-BLOCKS = ("vector-mac", "dot-product")
+BLOCKS = ("vector-mac", "dot-product", "rescaler")
 
 # Cycles of start-up, behind those of reset, before toggles count.
 _START = 5
@@ -28,8 +29,9 @@ class Subject:
 
     Attributes:
         config: The datapath.
-        block: `vector-mac`, or `dot-product`: registered output, no input registers.
-        fused: Compressor trees; or `*` and `+`, for a dot product.
+        block: `vector-mac`; `dot-product`: registered output, no input registers; `rescaler`: one
+            lane.
+        fused: Compressor trees; or `*` and `+`, for a dot product or a rescaler.
         full_adders: The library's full adders are used for those of the compressors.
         booth: Yosys makes Booth multipliers of `*`.
         elements_of: The datapath whose elements it works on; its own by default.
@@ -46,9 +48,9 @@ class Subject:
         if self.block not in BLOCKS:
             raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {self.block}")
         if self.block == "vector-mac" and not self.fused:
-            raise ValueError("a vector-mac has compressor trees: only a dot-product has operators")
+            raise ValueError("a vector-mac has compressor trees, and no variant with operators")
         if self.booth and self.fused:
-            raise ValueError("booth is for operators: a fused dot-product has no `*`")
+            raise ValueError(f"booth is for operators: a fused {self.block} has no `*`")
 
     @property
     def module(self) -> str:
@@ -59,7 +61,21 @@ class Subject:
         """Its Verilog, of no technology."""
         if self.block == "vector-mac":
             return vector_mac(self.config).verilog
-        return str(convert(DotProduct(self.config, fused=self.fused), name=self.module))
+        if self.block == "rescaler":
+            block = Rescaler(engine(self.config), fused=self.fused)
+        else:
+            block = DotProduct(self.config, fused=self.fused)
+        return str(convert(block, name=self.module))
+
+    def work(self, tensors: Tensors, count: int) -> dict[str, Array]:
+        """What it works on: vector pairs, or accumulators."""
+        if self.block == "rescaler":
+            return accumulator_beats(tensors, engine(self.config), count)
+        return vector_pairs(tensors, self.config, count, elements_of=self.elements_of)
+
+    def per_mac(self, energy: float) -> float | None:
+        """The energy of one cycle, by multiplications of elements."""
+        return None if self.block == "rescaler" else energy / self.config.vector_size
 
     @property
     def slug(self) -> str:
@@ -80,11 +96,11 @@ class Measurement:
         sequential_area: That of the flip-flops.
         cells: How many there are of each.
         critical_path: Shortest clock period, in ns.
-        energy: Of one vector pair, in pJ.
-        energy_per_mac: Of one multiplication of elements, in pJ.
+        energy: Of one vector pair, or one accumulator, in pJ.
+        energy_per_mac: Of one multiplication of elements, in pJ; None where there is none.
         sequential_energy: The flip-flops' part of `energy`, in pJ.
         leakage: In nW.
-        vectors: Vector pairs that were simulated at gate level, results equal to golden's.
+        vectors: Vector pairs, or accumulators, simulated at gate level, results equal to golden's.
     """
 
     subject: Subject
@@ -93,7 +109,7 @@ class Measurement:
     cells: dict[str, int]
     critical_path: float
     energy: float
-    energy_per_mac: float
+    energy_per_mac: float | None
     sequential_energy: float
     leakage: float
     vectors: int
@@ -128,14 +144,14 @@ def measure(
         files: The cells.
         library: The same, read.
         folder: For the files of every step.
-        vectors: Vector pairs to simulate.
+        vectors: Vector pairs, or accumulators, to simulate.
         yosys: The command of Yosys.
 
     Raises:
         GateLevelError: A result differs from golden's.
         RuntimeError: A program failed.
     """
-    pairs = vector_pairs(tensors, subject.config, vectors, elements_of=subject.elements_of)
+    work = subject.work(tensors, vectors)
     netlist = map_to_cells(
         subject.verilog(),
         subject.module,
@@ -150,11 +166,11 @@ def measure(
     activity = simulate_gates(
         netlist,
         files.models,
-        stimulus(subject.block, subject.config, pairs),
+        stimulus(subject.block, subject.config, work),
         2 * timing.critical_path,
         skipped=RESET_CYCLES + _START,
     )
-    require_golden(subject.block, subject.config, pairs, activity)
+    require_golden(subject.block, subject.config, work, activity)
     toggles = {net: count / activity.cycles for net, count in activity.toggles.items()}
     energy = energy_per_cycle(netlist, library, timing, toggles)
     return Measurement(
@@ -164,7 +180,7 @@ def measure(
         cells=dict(sorted(netlist.cells.items())),
         critical_path=timing.critical_path,
         energy=energy.total * 1e12,
-        energy_per_mac=energy.total * 1e12 / subject.config.vector_size,
+        energy_per_mac=subject.per_mac(energy.total * 1e12),
         sequential_energy=energy.sequential * 1e12,
         leakage=energy.leakage * 1e9,
         vectors=vectors,

@@ -1,12 +1,14 @@
-"""What a datapath works on while its energy is measured: vector pairs of real tensors."""
+"""What hardware works on while its energy is measured: real tensors, as it would see them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig
+from golden.config import DatapathConfig, EngineConfig, Output
+from golden.mac import matmul
 from golden.quantize import quantize
+from golden.rescale import multiplier
 from sim.digits.network import Digits
 
 Array = npt.NDArray[np.int64]
@@ -88,3 +90,34 @@ def vector_pairs(
     pairs["first"] = (place == 0).astype(np.int64)
     pairs["last"] = (place == steps - 1).astype(np.int64)
     return pairs
+
+
+def accumulator_beats(tensors: Tensors, config: EngineConfig, count: int) -> dict[str, Array]:
+    """The first `count` accumulators that a rescaler of one lane sees, channel after channel.
+
+    Factors bring the largest result to half of the range of y; biases are 0, ReLU is on.
+
+    Args:
+        tensors: The matrices.
+        config: The engine; Q = 1.
+        count: T.
+
+    Returns:
+        The members of `AccumulatorBeat`, (T,) or (T, 1).
+    """
+    datapath, size = config.datapath, config.datapath.vector_size
+    weights = quantize(tensors.weights, datapath.weights, vector_size=size, coarse_axis=0)
+    rows = np.arange(-(-count // len(tensors.weights))) % len(tensors.activations)
+    activations = quantize(tensors.activations[rows], datapath.activations, vector_size=size)
+    accumulators = matmul(weights, activations, datapath).accumulators
+    largest = np.abs(accumulators * weights.gamma.astype(np.float64)).max() or 1.0
+    mantissas, exponents = multiplier(weights.gamma / largest * 2.0 ** (config.result_bits - 2))
+    channels = {
+        "accumulators": accumulators,
+        "mantissas": np.broadcast_to(mantissas, accumulators.shape),
+        "exponents": np.broadcast_to(exponents, accumulators.shape),
+        "biases": np.zeros_like(accumulators),
+    }
+    beats = {name: values.reshape(-1, 1)[:count] for name, values in channels.items()}
+    flags = {"saturated": 0, "relu": 1, "output": Output.QUANTIZED.value, "fraction_bits": 0}
+    return {**beats, **{name: np.full(len(beats["biases"]), flag) for name, flag in flags.items()}}
