@@ -73,3 +73,15 @@ def test_baseline_of_something_else_is_refused(text: str, message: str, tmp_path
     done = run(*_COMMAND, "--baseline", "baseline.json", cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@needs_flow
+def test_rescaler_has_energy_by_result_and_none_by_multiplication(tmp_path: Path) -> None:
+    done = run(*_COMMAND, "--block", "rescaler", "--json", "ppa.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "pJ / result" in done.stdout
+    assert "pJ / MAC" not in done.stdout
+    (measurement,) = json.loads((tmp_path / "ppa.json").read_text())["measurements"]
+    assert measurement["subject"]["block"] == "rescaler"
+    assert measurement["energy"] > measurement["sequential_energy"] > 0
+    assert measurement["energy_per_mac"] is None
