@@ -90,11 +90,6 @@ class Rescaler(wiring.Component):
     not taken stalls the input; `i.ready` depends on `o.ready` in the same cycle, no `valid` on any
     `ready`. Reset drops everything in flight.
 
-    Parameters
-    ----------
-    config : EngineConfig
-    fused : a compressor for each product, as in the engine; else `*`, to be measured against
-
     Members
     -------
     i : In(stream.Signature(AccumulatorBeat(config)))
@@ -103,9 +98,8 @@ class Rescaler(wiring.Component):
 
     latency = 2
 
-    def __init__(self, config: EngineConfig, *, fused=True):
+    def __init__(self, config: EngineConfig):
         self.config = config
-        self._fused = fused
         super().__init__(
             {
                 "i": In(stream.Signature(AccumulatorBeat(config))),
@@ -173,7 +167,7 @@ class Rescaler(wiring.Component):
         accumulator = beat.accumulators[lane]
         mantissa = Signal(MANTISSA_BITS, name=f"mantissa_{lane}")
         m.d.comb += mantissa.eq(Mux(beat.output == Output.ACCUMULATOR, 1, beat.mantissas[lane]))
-        if not self._fused:
+        if self.config.dsp_multipliers:
             return accumulator * mantissa
         compressor = Compressor(m, bits, name=f"product_{lane}")
         compressor.add_products([accumulator], [mantissa])

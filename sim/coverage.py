@@ -68,7 +68,8 @@ OCTAV_UNITS: tuple[OctavConfig, ...] = (
 
 # The demo's; fewer lanes than a vector has elements and more; one result per cycle and all at once;
 # a buffer for one vector of results, and depths that are no power of two; the narrowest and the
-# widest results, accumulators, elements and scales; no scale on either side or both.
+# widest results, accumulators, elements and scales; no scale on either side or both; multipliers
+# for DSPs.
 ENGINES: tuple[EngineConfig, ...] = (
     EngineConfig(datapath=_parse("4/4U/4/6")),
     EngineConfig(datapath=_parse("4/4U/4/6", scale_product_bits=6), lanes=4, depth=12),
@@ -99,7 +100,13 @@ ENGINES: tuple[EngineConfig, ...] = (
         post_lanes=2,
         result_bits=24,
     ),
-    EngineConfig(datapath=_parse("5/3/6/-", vector_size=4), lanes=16, depth=5, result_bits=12),
+    EngineConfig(
+        datapath=_parse("5/3/6/-", vector_size=4),
+        lanes=16,
+        depth=5,
+        result_bits=12,
+        dsp_multipliers=True,
+    ),
     EngineConfig(
         datapath=_parse("4/4/8/8", vector_size=64, scale_product_bits=8),
         lanes=4,

@@ -32,7 +32,7 @@ def command_words(config: Config) -> list[str]:
         words = command_words(config.datapath)
         for name in options:
             words += [f"--{name.replace('_', '-')}", str(getattr(config, name))]
-        return words
+        return [*words, *["--dsp-multipliers"] * config.dsp_multipliers]
     if isinstance(config, DatapathConfig):
         words = [str(config), "--vector-size", str(config.vector_size)]
         if config.scale_product_bits is not None:

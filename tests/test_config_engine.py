@@ -37,6 +37,7 @@ def test_rejects_a_value_out_of_range(given: dict[str, Any], message: str) -> No
         ({"datapath": "4/4/4/6"}, r"^datapath must be a DatapathConfig, not '4/4/4/6'$"),
         ({"lanes": True}, r"^lanes must be a power of two from 1 to 64, not True$"),
         ({"depth": 8.0}, r"^depth must be an integer from 1 to 65536, not 8.0$"),
+        ({"dsp_multipliers": 1}, r"^dsp_multipliers must be True or False, not 1$"),
     ],
 )
 def test_rejects_another_type(given: dict[str, Any], message: str) -> None:

@@ -40,6 +40,8 @@ class EngineConfig:
         post_lanes: Results Q post-processed per cycle: a power of two, at most `lanes` and at most
             the vector size.
         result_bits: Width R of a rescaled result in bits, 8 to 32.
+        dsp_multipliers: The rescaler's multipliers are `*`, which tools map to the DSPs of FPGAs;
+            else compressor trees.
     """
 
     datapath: DatapathConfig
@@ -47,6 +49,7 @@ class EngineConfig:
     depth: int = 256
     post_lanes: int = 4
     result_bits: int = 18
+    dsp_multipliers: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.datapath, DatapathConfig):
@@ -63,6 +66,8 @@ class EngineConfig:
             "post_lanes", self.post_lanes, tuple(lanes for lanes in LANES if lanes <= most)
         )
         require_in_range("result_bits", self.result_bits, RESULT_BITS)
+        if not isinstance(self.dsp_multipliers, bool):
+            raise TypeError(f"dsp_multipliers must be True or False, not {self.dsp_multipliers!r}")
 
     def __str__(self) -> str:
         return f"engine {self.datapath} {self.lanes} x {self.datapath.vector_size}"
@@ -73,6 +78,7 @@ class EngineConfig:
         return (
             f"{self.lanes} lanes of {self.datapath.summary}; weight buffer of {self.depth} rows, "
             f"{self.post_lanes} results of {self.result_bits} bits post-processed per cycle"
+            f"{', multipliers for DSPs' if self.dsp_multipliers else ''}"
         )
 
     @property
@@ -80,7 +86,7 @@ class EngineConfig:
         """The whole configuration as one word, for file names."""
         return (
             f"engine_{self.datapath.slug}_l{self.lanes}_d{self.depth}_q{self.post_lanes}"
-            f"_r{self.result_bits}"
+            f"_r{self.result_bits}{'_dsp' if self.dsp_multipliers else ''}"
         )
 
     def as_dict(self) -> dict[str, Any]:

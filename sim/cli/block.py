@@ -12,7 +12,7 @@ from sim.cli.configuration import DatapathOptions
 from sim.design import BLOCKS, Config
 
 _OCTAV = ("sample_bits", "lanes", "depth", "fraction_bits", "max_iterations", "resident")
-_ENGINE = ("lanes", "depth", "post_lanes", "result_bits")
+_ENGINE = ("lanes", "depth", "post_lanes", "result_bits", "dsp_multipliers")
 # Options that each block takes beside those of the datapath; octav takes none of these.
 _TAKES = {
     "vector-mac": (),
@@ -55,6 +55,7 @@ class BlockOptions:
     resident: bool | None
     post_lanes: int | None
     result_bits: int | None
+    dsp_multipliers: bool | None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -71,6 +72,12 @@ def block_options(command: Callable[..., Any]) -> Callable[..., Any]:
         options = BlockOptions(**{name: arguments.pop(name) for name in names})
         return command(**arguments, options=options)
 
+    gathered = click.option(
+        "--dsp-multipliers",
+        is_flag=True,
+        default=None,
+        help="engine: write the rescaler's multipliers as `*`, for the DSPs of an FPGA.",
+    )(gathered)
     gathered = click.option(
         "--resident/--streaming",
         default=None,

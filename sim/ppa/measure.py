@@ -1,6 +1,6 @@
 """Area, delay and energy of a block, checked against golden."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Subject:
         if self.block == "vector-mac":
             return vector_mac(self.config).verilog
         if self.block == "rescaler":
-            block = Rescaler(engine(self.config), fused=self.fused)
+            block = Rescaler(replace(engine(self.config), dsp_multipliers=not self.fused))
         else:
             block = DotProduct(self.config, fused=self.fused)
         return str(convert(block, name=self.module))
