@@ -26,8 +26,8 @@ _FAULTS: dict[str, tuple[DatapathConfig, Fault]] = {
         _NARROW,
         (
             saturating_sum._wide,
-            "_sum(m, add, kept, size + 1)",
-            "_sum(m, add, kept, bits + 1)",
+            "_sum(m, add, kept, size + 1, by_level)",
+            "_sum(m, add, kept, bits + 1, by_level)",
         ),
     ),
     "rounding-constant-missing": (
