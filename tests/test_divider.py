@@ -181,6 +181,7 @@ def test_is_proven_for_nine_by_four_bits(bits_per_cycle: int, tmp_path: Path) ->
     assert "SAT proof finished - no model found: SUCCESS!" in done.stdout, done.stdout[-2000:]
 
 
+# Amaranth warns of the component whose constructor raised, when it is collected.
 @pytest.mark.filterwarnings("ignore:.*never used:amaranth.hdl.UnusedElaboratable")
 @pytest.mark.parametrize("name", ["dividend_width", "quotient_width", "bits_per_cycle"])
 def test_rejects_widths_below_one(name: str) -> None:

@@ -115,7 +115,7 @@ def test_pwl_is_the_derivative_of_clipping(signed: bool) -> None:
     x = x[(abs(abs(x) - s) > step) & (abs(x) > step)]  # where clipping has a derivative
     lowest = -s if signed else 0.0
     difference = (np.clip(x + step, lowest, s) - np.clip(x - step, lowest, s)) / (2 * step)
-    np.testing.assert_allclose(pwl(x, s, signed=signed), difference, atol=1e-9)  # differences
+    np.testing.assert_allclose(pwl(x, s, signed=signed), difference, atol=1e-9)  # floats
 
 
 @_SIDES
@@ -124,7 +124,7 @@ def test_mad_is_the_derivative_of_an_attenuation_held_constant(signed: bool) -> 
     for centre in np.linspace(-2, 2, 101):
         held = s / max(abs(centre), s) if signed or centre >= 0 else 0.0
         difference = ((centre + step) * held - (centre - step) * held) / (2 * step)
-        assert mad(centre, s, signed=signed) == pytest.approx(difference, abs=1e-9)
+        assert mad(centre, s, signed=signed) == pytest.approx(difference, abs=1e-9)  # floats
         clipped = min(max(centre, -s if signed else 0.0), s)
         assert centre * held == pytest.approx(clipped)  # it is the same function at its centre
 

@@ -144,7 +144,10 @@ def test_results_straight_to_a_layer_are_quantized_in_the_engine() -> None:
     assert [type(step) for step in network.steps] == [Quantize, Product, Product]
 
 
-def test_trained_network_runs_on_the_engine_as_its_exact_forward_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("notation", "product_bits"), [("4/4U/4/6", 6), ("4/4/4/6", None)])
+def test_trained_network_runs_on_the_engine_as_its_exact_forward_pass(
+    notation: str, product_bits: int | None, tmp_path: Path
+) -> None:
     load_digits = pytest.importorskip("sklearn.datasets", reason="scikit-learn has the digits")
     images, labels = load_digits.load_digits(return_X_y=True)
     x = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
@@ -163,7 +166,7 @@ def test_trained_network_runs_on_the_engine_as_its_exact_forward_pass(tmp_path: 
         )
     )
     config = EngineConfig(
-        datapath=DatapathConfig.parse("4/4U/4/6", scale_product_bits=6), lanes=4, depth=64
+        datapath=DatapathConfig.parse(notation, scale_product_bits=product_bits), lanes=4, depth=64
     )
     model = convert(model, QatConfig(datapath=config.datapath, activation_clip=Clip("octav")))
     calibrate(model, [x[:256]])

@@ -128,7 +128,7 @@ def test_experiment_runs_and_its_rows_are_complete(experiment: Experiment) -> No
     assert rows
     for row in rows:
         assert row.verdict in (HOLDS, FAILS, OPEN)
-        assert row.claim and row.source and row.metric and row.result  # noqa: PT018
+        assert all((row.claim, row.source, row.metric, row.result))
     lines = page._arms({experiment.name: results})
     assert len(lines) == len(results[0])
 

@@ -1,5 +1,6 @@
 """What quantized layers have in common: operands as integers, with gradients of our choice."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -17,7 +18,7 @@ from golden.qat.quantization import QuantizedTensor, quantize, quantize_statical
 from golden.qat.threshold import clipping_thresholds
 
 
-class QuantizedLayer(nn.Module):
+class QuantizedLayer(nn.Module, ABC):
     """A layer that multiplies integers; `QuantizedLinear` and `QuantizedConv2d` are such.
 
     Attributes:
@@ -60,13 +61,13 @@ class QuantizedLayer(nn.Module):
         self.train(layer.training)
         return self
 
+    @abstractmethod
     def weight_rows(self) -> Tensor:
         """The weights with the reduction last: (M, ..., K)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activation_rows(self, x: Tensor) -> Tensor:
         """Activations with the reduction last: (..., K)."""
-        raise NotImplementedError
 
     def calibrate(self, threshold: float) -> None:
         """Set the static threshold of the activations, and those of the weights from the weights.
@@ -206,9 +207,9 @@ class QuantizedLayer(nn.Module):
     def _bias(self) -> Tensor | None:
         return None if self.bias is None else self.bias.float()
 
+    @abstractmethod
     def _multiply(self, activations: Tensor, weights: Tensor) -> Tensor:
         """Sums of products of activations and weights (..., K), as exact as integers are."""
-        raise NotImplementedError
 
     def _on_datapath(
         self,
