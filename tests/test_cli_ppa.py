@@ -33,6 +33,7 @@ def test_missing_programs_are_one_line_that_says_what_to_install(tmp_path: Path)
         (("--cells", __file__), "--liberty and --cells go together"),
         (("--vectors", "99"), "99 is not in the range x>=100"),
         (("--baseline", "none.json"), "none.json"),
+        (("--dsp-multipliers",), "only --block rescaler takes --dsp-multipliers, not vector-mac"),
     ],
 )
 def test_bad_input_is_refused(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -82,6 +83,13 @@ def test_rescaler_has_energy_by_result_and_none_by_multiplication(tmp_path: Path
     assert "pJ / result" in done.stdout
     assert "pJ / MAC" not in done.stdout
     (measurement,) = json.loads((tmp_path / "ppa.json").read_text())["measurements"]
+    done = run(
+        *_COMMAND, "--block", "rescaler", "--dsp-multipliers", "--json", "plain.json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (other,) = json.loads((tmp_path / "plain.json").read_text())["measurements"]
+    assert measurement["area"] < 0.85 * other["area"]
+    assert (measurement["subject"]["fused"], other["subject"]["fused"]) == (True, False)
     assert measurement["subject"]["block"] == "rescaler"
     assert measurement["energy"] > measurement["sequential_energy"] > 0
     assert measurement["energy_per_mac"] is None

@@ -197,8 +197,7 @@ class QuantizedLayer(nn.Module, ABC):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What `to`, `half` and `double` call: thresholds and scales move, but stay float32."""
-        names = ("weight_threshold", "activation_threshold", "_activation_gamma")
-        exact = {name: getattr(self, name) for name in names}
+        exact = dict(self.named_buffers(recurse=False))
         super()._apply(fn, recurse)
         for name, buffer in exact.items():
             setattr(self, name, buffer.to(getattr(self, name).device))

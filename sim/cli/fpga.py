@@ -57,6 +57,7 @@ def count(subjects: list[Subject], families: tuple[str, ...], json_file: Path | 
             {
                 "configuration": subject.config.slug,
                 "block": subject.block,
+                "fused": subject.fused,
                 **synthesis.as_dict(),
                 "placement": placement and placement.as_dict(),
             }

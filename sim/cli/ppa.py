@@ -42,6 +42,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Count cells of this family of FPGAs, and place and route on iCE40, in place of standard "
     "cells; may be given several times.",
 )
+@click.option(
+    "--dsp-multipliers", is_flag=True, help="Take the rescaler with `*`, as `generate` does."
+)
 @click.option("--weights", metavar="FILE", help="Weights (M, K) to work on.  [default: the demo's]")
 @click.option("--activations", metavar="FILE", help="Activations (N, K).  [default: the demo's]")
 @click.option(
@@ -61,6 +64,7 @@ def ppa(
     block: str,
     datapath: DatapathOptions,
     families: tuple[str, ...],
+    dsp_multipliers: bool,
     weights: str | None,
     activations: str | None,
     vectors: int,
@@ -88,8 +92,10 @@ def ppa(
         raise ValueError("--weights and --activations go together")
     if (liberty is None) != (cells is None):
         raise ValueError("--liberty and --cells go together")
+    if dsp_multipliers and block != "rescaler":
+        raise ValueError(f"only --block rescaler takes --dsp-multipliers, not {block}")
     subjects = [
-        Subject(config=datapath.apply(config), block=block)
+        Subject(config=datapath.apply(config), block=block, fused=not dsp_multipliers)
         for config in notations or PRESETS.values()
     ]
     if families:
