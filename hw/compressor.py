@@ -2,23 +2,24 @@
 
 from collections import defaultdict
 
-from amaranth.hdl import Cat, Const, Instance, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Compressor", "FullAdders", "add_rows"]
+from hw.shared import shared
 
-_MODULE = "full_adders_"
+__all__ = ["Compressor", "FullAdders", "add_rows"]
 
 
 class FullAdders(wiring.Component):
     """Add three bits in each of `size` places: `a + b + c == sum + 2 * carry`. Combinational.
 
-    Compressors instantiate it by name, `full_adders_<size>`, and the Verilog defines it once: a
-    flow can map it onto the full adders of its cells, or flatten it like anything else.
+    In Verilog it is a module of its own, `<top>_sub_full_adders_<size>`: a flow can map it onto the
+    full adders of its cells, or flatten it like anything else.
     """
 
     def __init__(self, size):
+        self.identity = (size,)
         super().__init__(
             {
                 **{name: In(size) for name in ("a", "b", "c")},
@@ -26,6 +27,11 @@ class FullAdders(wiring.Component):
             }
         )
 
+    @property
+    def verilog_name(self):
+        return f"full_adders_{len(self.a)}"
+
+    @shared
     def elaborate(self, platform):
         m = Module()
         half = Signal.like(self.a)
@@ -80,7 +86,8 @@ class Compressor:
 
     def add(self, number):
         """Add a number, signed or not."""
-        for position, bit in enumerate(number):
+        bits = self._wire(number, "number")
+        for position, bit in enumerate(bits):
             self._add_bits(bit, position, negative=_is_sign(number, position))
 
     def add_products(self, lefts, rights):
@@ -200,9 +207,9 @@ def _take(column, count):
 
 def add_bits(m, a, b, c):
     """Sums and carries of three vectors of bits."""
-    total, carry = Signal(len(a), name="sum"), Signal(len(a), name="carry")
-    m.submodules += Instance(f"{_MODULE}{len(a)}", i_a=a, i_b=b, i_c=c, o_sum=total, o_carry=carry)
-    return total, carry
+    m.submodules += (adders := FullAdders(len(a)))
+    m.d.comb += [adders.a.eq(a), adders.b.eq(b), adders.c.eq(c)]
+    return adders.sum, adders.carry
 
 
 def add_rows(m, rows, *, name, until=0):

@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.shared import shared
+
 __all__ = ["Divider"]
 
 
@@ -44,6 +46,7 @@ class Divider(wiring.Component):
         self._bits_per_cycle = bits_per_cycle
         operands = {"dividend": unsigned(dividend_width), "divisor": unsigned(divisor_width)}
         result = {"quotient": unsigned(quotient_width), "remainder": unsigned(divisor_width)}
+        self.identity = (dividend_width, divisor_width, quotient_width, bits_per_cycle)
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(operands))),
@@ -59,6 +62,7 @@ class Divider(wiring.Component):
     def _cycles(self):
         return -(-self._quotient_width // self._bits_per_cycle)
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         steps = self._cycles * self._bits_per_cycle

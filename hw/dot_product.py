@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import DatapathConfig
 from hw.compressor import Compressor
+from hw.shared import shared
 
 __all__ = ["DotProduct", "vector_layout"]
 
@@ -36,6 +37,7 @@ class DotProduct(wiring.Component):
 
     def __init__(self, config: DatapathConfig, *, fused=True):
         self._fused = fused
+        self.identity = (config, fused)
         super().__init__(
             {
                 "weights": In(vector_layout(config.weights, config.vector_size)),
@@ -44,6 +46,7 @@ class DotProduct(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         weights, activations = list(self.weights), list(self.activations)

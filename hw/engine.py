@@ -10,6 +10,7 @@ from hw.post_processor import PostProcessor, Result
 from hw.sequencer import ActivationVector, Sequencer
 from hw.vector_mac import VectorMac
 from hw.weight_buffer import WeightBuffer, WeightVector
+from hw.shared import shared
 
 __all__ = ["Engine"]
 
@@ -53,6 +54,7 @@ class Engine(wiring.Component):
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
         self.config = config
+        self.identity = (config,)
         super().__init__(
             {
                 "weights": In(stream.Signature(WeightVector(config))),
@@ -71,6 +73,7 @@ class Engine(wiring.Component):
             "weights": f"{config.lanes} transfers per row of the buffer, while computing",
         }
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         m = Module()
@@ -100,7 +103,7 @@ class Engine(wiring.Component):
         # The lanes move in step: lane 0 speaks for all.
         placed, sums = sequencer.o, post_processor.i
         for number in range(config.lanes):
-            lane = VectorMac(config.datapath, tag_bits=int(number == 0))
+            lane = VectorMac(config.datapath, tag_bits=1)
             m.submodules[f"lane_{number}"] = lane
             weight = weight_buffer.row[number]
             m.d.comb += [

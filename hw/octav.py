@@ -8,6 +8,7 @@ from golden.config import CONSTANT_BITS, OctavConfig
 from hw.octav_row import Magnitude, add_row, magnitude_of
 from hw.octav_step import OctavStep
 from hw.sample_memory import SampleMemory
+from hw.shared import shared
 
 __all__ = ["End", "OctavUnit", "Samples", "Threshold"]
 
@@ -102,6 +103,7 @@ class OctavUnit(wiring.Component):
             raise TypeError(f"config must be an OctavConfig, not {config!r}")
         self.config = config
         self._step = OctavStep(config)
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(Samples(config))),
@@ -128,6 +130,7 @@ class OctavUnit(wiring.Component):
             "throughput": f"{lanes} samples per cycle within a pass",
         }
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         m = Module()

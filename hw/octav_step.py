@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CONSTANT_BITS, OctavConfig
 from hw.compressor import Compressor
 from hw.divider import Divider
+from hw.shared import shared
 
 __all__ = ["OctavStep"]
 
@@ -46,6 +47,7 @@ class OctavStep(wiring.Component):
             divisor_width=CONSTANT_BITS + config.count_bits,
             quotient_width=config.threshold_bits + 1,
         )
+        self.identity = (config,)
         super().__init__(
             {
                 "start": In(1),
@@ -62,6 +64,7 @@ class OctavStep(wiring.Component):
     def latency(self):
         return CONSTANT_BITS // _DIGIT_BITS + self._divider.latency
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         m.submodules.divider = divider = self._divider

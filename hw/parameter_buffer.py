@@ -1,12 +1,14 @@
 """The parameter buffer: two tiles' parameters, one in use while the next one arrives."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import EngineConfig, Output
+from hw.memory import RowMemory
 from hw.quantization import FRACTION_SHAPE
 from hw.rescaler import factor_members
+from hw.shared import shared
 
 __all__ = ["ParameterBuffer", "Parameters", "Tile"]
 
@@ -74,6 +76,7 @@ class ParameterBuffer(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         self._factor = data.StructLayout(factor_members(config))
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(Parameters(config))),
@@ -88,6 +91,7 @@ class ParameterBuffer(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         beats = config.channels // config.post_lanes
@@ -127,17 +131,15 @@ class ParameterBuffer(wiring.Component):
 
         lane_bits = config.post_lanes.bit_length() - 1
         for number in range(config.post_lanes):
-            storage = memory.Memory(shape=self._factor, depth=2 * beats, init=[])
+            storage = RowMemory(shape=self._factor, depth=2 * beats)
             m.submodules[f"lane_{number}"] = storage
-            write = storage.write_port()
-            read = storage.read_port()
             for name in self._factor.members:
-                m.d.comb += write.data[name].eq(self.i.payload[name])
+                m.d.comb += storage.write_data[name].eq(self.i.payload[name])
             m.d.comb += [
-                write.addr.eq(Cat(channel[lane_bits:], load_bank)),
-                write.en.eq(arrives & (channel[:lane_bits] == number)),
-                read.addr.eq(Cat(self.post_beat, post_bank)),
-                read.en.eq(self.post_read),
-                self.factors[number].eq(read.data),
+                storage.write_address.eq(Cat(channel[lane_bits:], load_bank)),
+                storage.write_enable.eq(arrives & (channel[:lane_bits] == number)),
+                storage.read_address.eq(Cat(self.post_beat, post_bank)),
+                storage.read_enable.eq(self.post_read),
+                self.factors[number].eq(storage.read_data),
             ]
         return m

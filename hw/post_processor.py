@@ -8,6 +8,7 @@ from golden.config import EngineConfig, Output
 from hw.parameter_buffer import Tile
 from hw.rescaler import Rescaler, factor_members
 from hw.vector_quantizer import QuantizedVector, VectorQuantizer
+from hw.shared import shared
 
 __all__ = ["AccumulatorRow", "PostProcessor", "Result"]
 
@@ -69,6 +70,7 @@ class PostProcessor(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         factor = data.StructLayout(factor_members(config))
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(AccumulatorRow(config))),
@@ -81,6 +83,7 @@ class PostProcessor(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         m = Module()

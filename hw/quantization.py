@@ -18,6 +18,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import OUTPUT_FRACTION_BITS, EngineConfig
+from hw.shared import shared
 
 __all__ = [
     "FRACTION_SHAPE",
@@ -75,6 +76,7 @@ class Magnitude(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._signed = config.output.signed
+        self.identity = (config.result_bits, config.output)
         super().__init__(
             {
                 "y": In(signed(config.result_bits)),
@@ -83,6 +85,7 @@ class Magnitude(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         doubled = Signal(unsigned(len(self.y) + 1))
@@ -110,8 +113,10 @@ class PeakScale(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._scale_bits = config.output.scale_bits
         self._magnitude_bits = config.magnitude_bits
+        self.identity = (config.output,)
         super().__init__({"peak": In(HalfSteps(config)), "scale": Out(unsigned(self._scale_bits))})
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         steps = self.peak.halves[1:]
@@ -162,8 +167,10 @@ class ElementQuotient(wiring.Component):
         members = {"magnitude": In(HalfSteps(config)), "element": Out(config.magnitude_bits)}
         if config.output.scale_bits is not None:
             members["scale"] = In(unsigned(config.output.scale_bits))
+        self.identity = (config.output,)
         super().__init__(members)
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         halves = self.magnitude.halves

@@ -1,24 +1,22 @@
 """The rescaler: accumulators become results in units of the next layer's scale."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.config import EXPONENTS, MANTISSA_BITS, EngineConfig, Output
-from hw.compressor import Compressor
-from hw.quantization import FRACTION_SHAPE, shift_right
+from golden.config import MANTISSA_BITS, EngineConfig, Output
+from hw.quantization import FRACTION_SHAPE
+from hw.rescaler_lane import EXPONENT_SHAPE, RescalerLane
+from hw.shared import shared
 
 __all__ = ["AccumulatorBeat", "Rescaler", "ResultBeat", "factor_members"]
-
-# Bits of an exponent.
-_EXPONENT_SHAPE = unsigned((len(EXPONENTS) - 1).bit_length())
 
 
 def factor_members(config: EngineConfig):
     """What rescales one channel: m, e and b."""
     return {
         "mantissa": unsigned(MANTISSA_BITS),
-        "exponent": _EXPONENT_SHAPE,
+        "exponent": EXPONENT_SHAPE,
         "bias": signed(config.result_bits),
     }
 
@@ -100,6 +98,7 @@ class Rescaler(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(AccumulatorBeat(config))),
@@ -114,13 +113,16 @@ class Rescaler(wiring.Component):
             "throughput": "1 beat of `post_lanes` results per cycle",
         }
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         m = Module()
 
         s1_valid = Signal()
         s1_ready = Signal()
-        s1 = Signal(AccumulatorBeat(config), reset_less=True)
+        kept = ("exponents", "biases", "saturated", "relu", "output", "fraction_bits")
+        members = AccumulatorBeat(config).members
+        s1 = Signal(data.StructLayout({name: members[name] for name in kept}), reset_less=True)
         m.d.comb += [
             self.i.ready.eq(~s1_valid | s1_ready),
             s1_ready.eq(~self.o.valid | self.o.ready),
@@ -130,27 +132,25 @@ class Rescaler(wiring.Component):
         with m.If(s1_ready):
             m.d.sync += self.o.valid.eq(s1_valid)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += s1.eq(self.i.payload)
+            m.d.sync += [s1[name].eq(self.i.payload[name]) for name in kept]
 
         saturated = Signal(config.post_lanes)
-        for lane in range(config.post_lanes):
-            product = Signal(
-                signed(config.datapath.accumulator_bits + MANTISSA_BITS),
-                reset_less=True,
-                name=f"s1_product_{lane}",
-            )
-            total = self._multiply(m, lane, len(product))
-            with m.If(self.i.valid & self.i.ready):
-                m.d.sync += product.eq(total)
-            y = self._result(m, product, s1, saturated[lane], lane)
+        for number in range(config.post_lanes):
+            lane = RescalerLane(config)
+            m.submodules[f"lane_{number}"] = lane
+            m.d.comb += [
+                lane.s0_load.eq(self.i.valid & self.i.ready),
+                lane.s0_accumulator.eq(self.i.payload.accumulators[number]),
+                lane.s0_mantissa.eq(self.i.payload.mantissas[number]),
+                lane.s0_passes.eq(self.i.payload.output == Output.ACCUMULATOR),
+                lane.s1_exponent.eq(s1.exponents[number]),
+                lane.s1_bias.eq(s1.biases[number]),
+                lane.s1_relu.eq(s1.relu),
+                lane.s1_passes.eq(s1.output == Output.ACCUMULATOR),
+                saturated[number].eq(lane.s1_saturated),
+            ]
             with m.If(s1_valid & s1_ready):
-                m.d.sync += self.o.payload.values[lane].eq(
-                    Mux(
-                        s1.output == Output.ACCUMULATOR,
-                        product[: config.datapath.accumulator_bits].as_signed(),
-                        y,
-                    )
-                )
+                m.d.sync += self.o.payload.values[number].eq(lane.s1_value)
         with m.If(s1_valid & s1_ready):
             m.d.sync += [
                 self.o.payload.saturated.eq(
@@ -160,48 +160,3 @@ class Rescaler(wiring.Component):
                 self.o.payload.fraction_bits.eq(s1.fraction_bits),
             ]
         return m
-
-    def _multiply(self, m, lane, bits):
-        """The accumulator times the mantissa; times 1 where it passes."""
-        beat = self.i.payload
-        accumulator = beat.accumulators[lane]
-        mantissa = Signal(MANTISSA_BITS, name=f"mantissa_{lane}")
-        m.d.comb += mantissa.eq(Mux(beat.output == Output.ACCUMULATOR, 1, beat.mantissas[lane]))
-        if self.config.dsp_multipliers:
-            return accumulator * mantissa
-        compressor = Compressor(m, bits, name=f"product_{lane}")
-        compressor.add_products([accumulator], [mantissa])
-        return compressor.sum(by_level=True)
-
-    def _result(self, m, product, s1, saturated, lane):
-        """The result of a product, R bits; drives `saturated`."""
-        bits = self.config.result_bits
-        # One more bit below: what decides on rounding, but for the ties.
-        doubled = Signal(signed(len(product) + 1), name=f"s1_doubled_{lane}")
-        m.d.comb += doubled.eq(Cat(0, product))
-        shifted, lost = shift_right(m, doubled, s1.exponents[lane], name=f"s1_shifted_{lane}")
-        floor = shifted[1:].as_signed()
-        upward = Signal(name=f"s1_upward_{lane}")
-        m.d.comb += upward.eq(shifted[0] & (lost | floor[0]))
-        # From -2^R to 2^R - 1 the bias may bring it back into R bits; beyond, nothing does.
-        within = Signal(name=f"s1_within_{lane}")
-        near = Signal(signed(bits + 1), name=f"s1_near_{lane}")
-        total = Signal(signed(bits + 2), name=f"s1_total_{lane}")
-        high = floor[bits:]
-        fits = Signal(name=f"s1_fits_{lane}")
-        y = Signal(signed(bits), name=f"s1_y_{lane}")
-        limit = Signal(signed(bits), name=f"s1_limit_{lane}")
-        m.d.comb += [
-            within.eq(high.all() | ~high.any()),
-            near.eq(floor[: bits + 1]),
-            total.eq(near + s1.biases[lane] + upward),
-            fits.eq(within & (total[bits - 1 :].all() | ~total[bits - 1 :].any())),
-            saturated.eq(~fits),
-            limit.eq(
-                Mux(Mux(within, total[-1], floor[-1]), -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-            ),
-            y.eq(Mux(fits, total[:bits], limit)),
-        ]
-        positive = Signal(signed(bits), name=f"s1_positive_{lane}")
-        m.d.comb += positive.eq(Mux(s1.relu & y[-1], 0, y))
-        return positive

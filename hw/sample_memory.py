@@ -1,11 +1,13 @@
 """The memory of a resident OCTAV unit."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import OctavConfig
+from hw.memory import RowMemory
 from hw.octav_row import Magnitude
+from hw.shared import shared
 
 __all__ = ["SampleMemory"]
 
@@ -26,6 +28,7 @@ class SampleMemory(wiring.Component):
     def __init__(self, config: OctavConfig):
         self._depth = config.rows
         row = data.ArrayLayout(Magnitude(config), config.lanes)
+        self.identity = (config,)
         super().__init__(
             {
                 "take": In(1),
@@ -37,22 +40,30 @@ class SampleMemory(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rows = rows = memory.Memory(shape=self.row.shape(), depth=self._depth, init=[])
-        write, read = rows.write_port(), rows.read_port()
+        m.submodules.rows = rows = RowMemory(shape=self.row.shape(), depth=self._depth)
         first = Signal(init=1)
         taken = Signal()
         last_address = Signal(range(self._depth))
         m.d.sync += taken.eq(self.take)
         with m.If(self.take):
             m.d.sync += [last_address.eq(Mux(first, 0, last_address + 1)), first.eq(self.last)]
-        m.d.comb += [write.en.eq(taken), write.addr.eq(last_address), write.data.eq(self.row)]
+        m.d.comb += [
+            rows.write_enable.eq(taken),
+            rows.write_address.eq(last_address),
+            rows.write_data.eq(self.row),
+        ]
 
         # The first row is read ahead: whenever nothing is scanned, the address is 0.
         address = Signal(range(self._depth))
-        m.d.comb += [self.scanned.eq(read.data), self.at_last.eq(address == last_address)]
+        m.d.comb += [
+            rows.read_enable.eq(1),
+            self.scanned.eq(rows.read_data),
+            self.at_last.eq(address == last_address),
+        ]
         with m.If(self.scan):
-            m.d.comb += read.addr.eq(address + 1)
+            m.d.comb += rows.read_address.eq(address + 1)
             m.d.sync += address.eq(Mux(self.at_last, 0, address + 1))
         return m

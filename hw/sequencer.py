@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import EngineConfig, Output
 from hw.parameter_buffer import Tile
+from hw.shared import shared
 
 __all__ = ["ActivationVector", "PlacedVector", "Sequencer"]
 
@@ -69,6 +70,7 @@ class Sequencer(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(ActivationVector(config))),
@@ -83,6 +85,7 @@ class Sequencer(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         vector = Signal.like(self.tile.vectors)

@@ -11,6 +11,7 @@ from hw.compressor import Compressor, add_rows
 from hw.dot_product import vector_layout
 from hw.pipeline import Stage
 from hw.saturating_sum import saturating_sum
+from hw.shared import shared
 
 __all__ = ["VectorMac", "VectorPair", "VectorSum"]
 
@@ -99,6 +100,7 @@ class VectorMac(wiring.Component):
             raise TypeError(f"config must be a DatapathConfig, not {config!r}")
         self.config = config
         self._tag_bits = tag_bits
+        self.identity = (config, tag_bits)
         super().__init__(
             {
                 "i": In(stream.Signature(VectorPair(config, tag_bits))),
@@ -117,6 +119,7 @@ class VectorMac(wiring.Component):
             "throughput": "1 vector pair per cycle",
         }
 
+    @shared
     def elaborate(self, platform):
         m = Module()
         # Dot product and scale product, side by side.

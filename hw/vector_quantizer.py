@@ -1,11 +1,13 @@
 """The vector quantizer: results become elements with a scale of their vector."""
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import EngineConfig
+from hw.memory import RowMemory
 from hw.quantization import FRACTION_SHAPE, ElementQuotient, HalfSteps, Magnitude, PeakScale
+from hw.shared import shared
 
 __all__ = ["QuantizedVector", "ValueBeat", "VectorQuantizer"]
 
@@ -76,6 +78,7 @@ class VectorQuantizer(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         self._beats = config.datapath.vector_size // config.post_lanes
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(ValueBeat(config))),
@@ -98,6 +101,7 @@ class VectorQuantizer(wiring.Component):
             "throughput": "1 beat of `post_lanes` results per cycle",
         }
 
+    @shared
     def elaborate(self, platform):
         config = self.config
         beats = self._beats
@@ -110,9 +114,9 @@ class VectorQuantizer(wiring.Component):
         row = data.ArrayLayout(
             data.StructLayout({"negative": 1, "magnitude": layout}), config.post_lanes
         )
-        m.submodules.ring = ring = memory.Memory(shape=row, depth=rows, init=[])
-        write = ring.write_port()
-        read = ring.read_port(domain="comb")
+        m.submodules.ring = ring = RowMemory(shape=row, depth=rows, registered=False)
+        write_address, read_address = Signal(range(rows)), Signal(range(rows))
+        m.d.comb += [ring.write_address.eq(write_address), ring.read_address.eq(read_address)]
         level = Signal(range(rows + 1))
         gathered = Signal(range(beats))
         peak = Signal(layout, reset_less=True)
@@ -129,8 +133,8 @@ class VectorQuantizer(wiring.Component):
             m.d.comb += [
                 magnitude.y.eq(value),
                 magnitude.fraction_bits.eq(self.i.payload.fraction_bits),
-                write.data[lane].magnitude.eq(magnitude.magnitude),
-                write.data[lane].negative.eq(value[-1]),
+                ring.write_data[lane].magnitude.eq(magnitude.magnitude),
+                ring.write_data[lane].negative.eq(value[-1]),
             ]
             candidates.append(magnitude.magnitude.as_value())
         if beats > 1:
@@ -142,17 +146,17 @@ class VectorQuantizer(wiring.Component):
             candidates.append(larger)
         m.d.comb += [
             self.i.ready.eq((level != rows) & (~peak_valid | peak_taken)),
-            write.en.eq(self.i.valid & self.i.ready),
+            ring.write_enable.eq(self.i.valid & self.i.ready),
         ]
         with m.If(peak_taken):
             m.d.sync += peak_valid.eq(0)
-        with m.If(write.en):
+        with m.If(ring.write_enable):
             m.d.sync += [
                 peak.eq(candidates[0]),
                 peak_marked.eq(self.i.payload.saturated | (peak_marked & (gathered != 0))),
                 gathered.eq(_next(gathered, beats)),
                 peak_valid.eq(gathered == beats - 1),
-                write.addr.eq(_next(write.addr, rows)),
+                write_address.eq(_next(write_address, rows)),
             ]
 
         # The scale of a whole vector.
@@ -177,7 +181,7 @@ class VectorQuantizer(wiring.Component):
             taken.eq(scale_valid & (~self.o.valid | self.o.ready)),
             scale_done.eq(taken & (divided == beats - 1)),
         ]
-        m.d.sync += level.eq(level + write.en - taken)
+        m.d.sync += level.eq(level + ring.write_enable - taken)
         elements = data.ArrayLayout(
             data.ArrayLayout(self.o.payload.elements.shape().elem_shape, config.post_lanes), beats
         )
@@ -185,12 +189,12 @@ class VectorQuantizer(wiring.Component):
         for lane in range(config.post_lanes):
             quotient = ElementQuotient(config)
             m.submodules[f"quotient_{lane}"] = quotient
-            m.d.comb += quotient.magnitude.eq(read.data[lane].magnitude)
+            m.d.comb += quotient.magnitude.eq(ring.read_data[lane].magnitude)
             if scaled:
                 m.d.comb += quotient.scale.eq(scale)
             element = quotient.element
             if config.output.signed:
-                element = Mux(read.data[lane].negative, -element, element)
+                element = Mux(ring.read_data[lane].negative, -element, element)
             with m.If(taken):
                 m.d.sync += result[divided][lane].eq(element)
         with m.If(self.o.ready):
@@ -198,7 +202,7 @@ class VectorQuantizer(wiring.Component):
         with m.If(taken):
             m.d.sync += [
                 divided.eq(_next(divided, beats)),
-                read.addr.eq(_next(read.addr, rows)),
+                read_address.eq(_next(read_address, rows)),
                 self.o.valid.eq(scale_done),
                 self.o.payload.saturated.eq(marked),
             ]

@@ -1,10 +1,12 @@
 """The weight buffer: a ring of rows, one vector with its scale for each lane in every row."""
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import EngineConfig
+from hw.memory import RowMemory
+from hw.shared import shared
 
 __all__ = ["WeightBuffer", "WeightVector"]
 
@@ -48,6 +50,7 @@ class WeightBuffer(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         vector = WeightVector(config)
+        self.identity = (config,)
         super().__init__(
             {
                 "i": In(stream.Signature(vector)),
@@ -59,6 +62,7 @@ class WeightBuffer(wiring.Component):
             }
         )
 
+    @shared
     def elaborate(self, platform):
         lanes, depth = self.config.lanes, self.config.depth
         m = Module()
@@ -100,16 +104,14 @@ class WeightBuffer(wiring.Component):
         m.d.sync += loaded.eq(loaded + completes - freed)
 
         for number in range(lanes):
-            storage = memory.Memory(shape=WeightVector(self.config), depth=depth, init=[])
+            storage = RowMemory(shape=WeightVector(self.config), depth=depth)
             m.submodules[f"lane_{number}"] = storage
-            write = storage.write_port()
-            read = storage.read_port()
             m.d.comb += [
-                write.addr.eq(write_row),
-                write.data.eq(self.i.payload),
-                write.en.eq(arrives & (lane == number)),
-                read.addr.eq(read_row),
-                read.en.eq(self.read),
-                self.row[number].eq(read.data),
+                storage.write_address.eq(write_row),
+                storage.write_data.eq(self.i.payload),
+                storage.write_enable.eq(arrives & (lane == number)),
+                storage.read_address.eq(read_row),
+                storage.read_enable.eq(self.read),
+                self.row[number].eq(storage.read_data),
             ]
         return m

@@ -1,0 +1,113 @@
+"""The platform that elaborates each distinct component once, as a Verilog module."""
+
+import re
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Instance, ResetSignal, Value
+from amaranth.lib.wiring import Out
+
+from hw.verilog import rtlil as reader
+from hw.verilog.names import MARKER, Names
+from hw.verilog.writer import ModuleWriter
+
+__all__ = ["VerilogPlatform"]
+
+
+class VerilogPlatform:
+    """Turns components into modules; those that are `shared` (hw/shared.py) once each.
+
+    Parameters
+    ----------
+    name : of the top-level module; those of the others begin with it
+    """
+
+    def __init__(self, name):
+        self._name = name
+        self._top = None
+        self._modules = {}  # by class and parameters: a name
+        self._names = {}  # how many modules have been called so
+        self._texts = []
+        self._ports = {}  # by module: names of its inputs and outputs
+
+    def convert(self, component, fields=None):
+        """Return the text of a component's module and of all below it."""
+        self._top = component
+        top = self._write(component, self._name, fields)
+        return "\n".join([top, *reversed(self._texts)])
+
+    def instance_of(self, component):
+        """An instance of the module of a component; None for the one that is being written."""
+        if component is self._top:
+            return None
+        key = (type(component), component.identity)
+        if key not in self._modules:
+            self._modules[key] = module = self._new_name(component)
+            outer, self._top = self._top, component
+            self._texts.append(self._write(component, module))
+            self._top = outer
+        module = self._modules[key]
+        inputs, _ = self._ports[module]
+        ports = {
+            f"{'o' if is_output else 'i'}_{name}": value
+            for name, (_, value, is_output) in _ports_of(component).items()
+        }
+        for port, signal in (("clk", ClockSignal()), ("rst", ResetSignal(allow_reset_less=True))):
+            if port in inputs:
+                ports[f"i_{port}"] = signal
+        return Instance(module, **ports)
+
+    def _new_name(self, component):
+        if hasattr(component, "verilog_name"):
+            return f"{self._name}{MARKER}{component.verilog_name}"
+        words = re.findall(r"[A-Z][a-z0-9]*", type(component).__name__)
+        name = f"{self._name}{MARKER}{'_'.join(words).lower()}"
+        self._names[name] = number = self._names.get(name, 0) + 1
+        return name if number == 1 else f"{name}_{number}"
+
+    def _write(self, component, module, fields=None):
+        ports = _ports_of(component)
+        outputs = {name for name, (_, _, is_output) in ports.items() if is_output}
+        inputs = {"clk", "rst", *ports} - outputs
+        if hasattr(component, "verilog"):
+            text = component.verilog.format(module=module)
+            inputs = {name for name in inputs if re.search(rf"\binput .*\b{name}\b", text)}
+            self._ports[module] = inputs, outputs
+            return text
+        (read,) = reader.read(
+            rtlil.convert(
+                component,
+                name=module,
+                platform=self,
+                # By Amaranth's names, so that wires have them too.
+                ports={wire: (value, None) for wire, value, _ in ports.values()},
+                emit_src=False,
+            )
+        )
+        names = {"clk": "clk", "rst": "rst"} | {
+            wire: name for name, (wire, _, _) in ports.items()
+        }
+        undriven = outputs - {names[port.name[1:]] for port in read.ports("output")}
+        if undriven:
+            raise ValueError(f"{type(component).__name__}: nothing drives {', '.join(undriven)}")
+        self._ports[module] = {names[port.name[1:]] for port in read.ports("input")}, outputs
+        driven = {f"\\{module}": outputs for module, (_, outputs) in self._ports.items()}
+        names = {wire: name for wire, name in names.items() if f"\\{wire}" in read.wires}
+        return "\n".join(ModuleWriter(read, driven, names, fields).lines()) + "\n"
+
+
+def _ports_of(component):
+    """Ports of a component by name, `i_payload` for `i.payload`.
+
+    With each Amaranth's name, `i__payload`, its value, and whether it is an output.
+    """
+    names = Names()
+    for port in ("clk", "rst"):
+        names.add(port)
+    return {
+        names.add("_".join(map(str, path))): (
+            "__".join(map(str, path)),
+            Value.cast(value),
+            member.flow == Out,
+        )
+        for path, member, value in component.signature.flatten(component)
+    }
