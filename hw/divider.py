@@ -8,6 +8,9 @@ from hw.shared import shared
 
 __all__ = ["Divider"]
 
+# Quotient bits per clock cycle, unless said otherwise.
+BITS_PER_CYCLE = 2
+
 
 class Divider(wiring.Component):
     """Divide unsigned integers, rounding down, with the remainder.
@@ -32,7 +35,7 @@ class Divider(wiring.Component):
     latency : clock cycles, ceil(quotient_width / bits_per_cycle) + 1
     """
 
-    def __init__(self, *, dividend_width, divisor_width, quotient_width, bits_per_cycle=2):
+    def __init__(self, *, dividend_width, divisor_width, quotient_width, bits_per_cycle=BITS_PER_CYCLE):
         for name, value in (
             ("dividend_width", dividend_width),
             ("divisor_width", divisor_width),
@@ -54,13 +57,22 @@ class Divider(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency_of(*, quotient_width, bits_per_cycle=BITS_PER_CYCLE):
+        return -(-quotient_width // bits_per_cycle) + 1
+
     @property
     def latency(self):
         return self._cycles + 1
 
     @property
     def _cycles(self):
-        return -(-self._quotient_width // self._bits_per_cycle)
+        return (
+            self.latency_of(
+                quotient_width=self._quotient_width, bits_per_cycle=self._bits_per_cycle
+            )
+            - 1
+        )
 
     @shared
     def elaborate(self, platform):

@@ -102,7 +102,6 @@ class OctavUnit(wiring.Component):
         if not isinstance(config, OctavConfig):
             raise TypeError(f"config must be an OctavConfig, not {config!r}")
         self.config = config
-        self._step = OctavStep(config)
         self.identity = (config,)
         super().__init__(
             {
@@ -113,7 +112,7 @@ class OctavUnit(wiring.Component):
 
     @property
     def step_latency(self):
-        return self._step.latency
+        return OctavStep.latency_of(self.config)
 
     @property
     def timing(self):
@@ -134,7 +133,7 @@ class OctavUnit(wiring.Component):
     def elaborate(self, platform):
         config = self.config
         m = Module()
-        m.submodules.step = step = self._step
+        m.submodules.step = step = OctavStep(config)
 
         constant = Signal(CONSTANT_BITS, reset_less=True)
         threshold = Signal(config.threshold_bits)

@@ -42,11 +42,7 @@ class OctavStep(wiring.Component):
     def __init__(self, config: OctavConfig):
         self._sum_bits, self._count_bits = config.sum_bits, config.count_bits
         self._fraction_bits = config.fraction_bits
-        self._divider = Divider(
-            dividend_width=CONSTANT_BITS + config.sum_bits + config.fraction_bits + 1,
-            divisor_width=CONSTANT_BITS + config.count_bits,
-            quotient_width=config.threshold_bits + 1,
-        )
+        self._config = config
         self.identity = (config,)
         super().__init__(
             {
@@ -60,14 +56,24 @@ class OctavStep(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency_of(config):
+        digits = CONSTANT_BITS // _DIGIT_BITS
+        return digits + Divider.latency_of(quotient_width=config.threshold_bits + 1)
+
     @property
     def latency(self):
-        return CONSTANT_BITS // _DIGIT_BITS + self._divider.latency
+        return self.latency_of(self._config)
 
     @shared
     def elaborate(self, platform):
         m = Module()
-        m.submodules.divider = divider = self._divider
+        config = self._config
+        m.submodules.divider = divider = Divider(
+            dividend_width=CONSTANT_BITS + config.sum_bits + config.fraction_bits + 1,
+            divisor_width=CONSTANT_BITS + config.count_bits,
+            quotient_width=config.threshold_bits + 1,
+        )
         digits = CONSTANT_BITS // _DIGIT_BITS
         digits_left = Signal(range(digits + 1))
         # Digits of K leave at the bottom, those of K S come in at the top.

@@ -28,9 +28,9 @@ async def bare_loop(dut: Any) -> None:
     (result,) = plan.outputs
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
     words = as_integers(phase.inputs[port])
-    drive, sample = dut[f"{port}__payload"], dut[f"{result}__payload"]
-    dut[f"{port}__valid"].value = 1
-    dut[f"{result}__ready"].value = 1
+    drive, sample = dut[f"{port}_payload"], dut[f"{result}_payload"]
+    dut[f"{port}_valid"].value = 1
+    dut[f"{result}_ready"].value = 1
     edge = RisingEdge(dut.clk)
     samples = []
     started = perf_counter()

@@ -71,7 +71,7 @@ def build(design: Design, *, waves: bool = False) -> Build:
         BuildError: The design does not build.
     """
     toolchain = find_toolchain()
-    folder = BUILD_FOLDER / f"{design.module}-{_key(toolchain, design.verilog, str(waves))}"
+    folder = BUILD_FOLDER / f"{design.module}-{_key(toolchain, design.key, str(waves))}"
     if not (folder / design.module).exists():
         BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
         # Built aside and moved into place in one step: builds may run side by side, and a build

@@ -34,6 +34,11 @@ class Field:
     signed: bool
     elements: int | None
 
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Self:
+        """Read a field from its description."""
+        return cls(**{name: described[name] for name in cls.__dataclass_fields__})
+
     @property
     def smallest(self) -> int:
         """Smallest value that fits."""
@@ -75,7 +80,7 @@ class Codec:
     @classmethod
     def of(cls, stream: Mapping[str, Any]) -> Self:
         """Read the layout from a stream's description (hw/verilog.py, `describe`)."""
-        return cls(stream["width"], tuple(Field(**field) for field in stream["fields"]))
+        return cls(stream["width"], tuple(Field.of(field) for field in stream["fields"]))
 
     @property
     def bytes(self) -> int:

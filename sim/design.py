@@ -1,16 +1,22 @@
 """Designs that can be simulated: Verilog with the description of its ports."""
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import golden.config
+import hw
 from golden.config import PIPELINE_DEPTH, DatapathConfig, EngineConfig, OctavConfig
 from hw.engine import Engine
 from hw.octav import OctavUnit
 from hw.rescaler import Rescaler
 from hw.vector_mac import VectorMac
 from hw.vector_quantizer import VectorQuantizer
-from hw.verilog import describe, generate
+from hw.verilog import PortStyle, check_name, describe, generate, tool_versions
 from sim.codec import Codec
 
 Config: TypeAlias = DatapathConfig | OctavConfig | EngineConfig
@@ -52,30 +58,67 @@ def command_words(config: Config) -> list[str]:
     return words
 
 
+@cache
+def source_digest() -> str:
+    """Digest of everything that decides what Verilog a configuration becomes."""
+    folders = [Path(hw.__file__).parent, Path(golden.config.__file__).parent]
+    digest = hashlib.sha256(json.dumps(tool_versions()).encode())
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class Design:
     """A module and what is needed to drive it.
 
     Attributes:
-        verilog: Its source text.
-        description: What hw/verilog.py's `describe` says of it.
+        description: What hw/verilog's `describe` says of it.
+        key: The same for designs of the same Verilog; found without writing it.
     """
 
-    verilog: str
     description: dict[str, Any]
+    key: str
+    _write: Callable[[], str] = field(compare=False, repr=False)
 
     @classmethod
-    def of(cls, block: str, config: Config, *, name: str | None = None) -> "Design":
-        """Generate a block; its module is called `name`, or like the block.
+    def of(
+        cls,
+        block: str,
+        config: Config,
+        *,
+        name: str | None = None,
+        style: PortStyle = PortStyle.PAYLOAD,
+    ) -> "Design":
+        """A generated block; its module is called `name`, or like the block.
+
+        Testbenches send packed words, hence the style of its ports.
 
         Raises:
-            ValueError: There is no such block.
+            ValueError: There is no such block, or the name cannot be that of a module.
         """
         if block not in BLOCKS:
             raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {block}")
-        component = BLOCKS[block](config)
         module = name or block.replace("-", "_")
-        return cls(generate(component, name=module), describe(component, name=module))
+        check_name(module)
+
+        def write() -> str:
+            return str(generate(BLOCKS[block](config), name=module, style=style))
+
+        facts = (source_digest(), block, repr(config), module, str(style))
+        key = hashlib.sha256("\0".join(facts).encode()).hexdigest()
+        component = BLOCKS[block](config)
+        return cls(describe(component, name=module, style=style), key, write)
+
+    def with_verilog(self, verilog: str) -> "Design":
+        """The same with another source text, such as a netlist's."""
+        key = hashlib.sha256(verilog.encode()).hexdigest()
+        return Design(self.description, key, lambda: verilog)
+
+    @cached_property
+    def verilog(self) -> str:
+        """Its source text."""
+        return self._write()
 
     @property
     def module(self) -> str:

@@ -108,7 +108,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     config, seed = regression.config, regression.seed
     design = Design.of(regression.block, config)
     if regression.verilog is not None:
-        design = Design(regression.verilog.read_text(), design.description)
+        design = design.with_verilog(regression.verilog.read_text())
     cases = TESTBENCHES[regression.block](design, config, regression.transactions, seed)
     if regression.phase is not None:
         names = [case.phase.name for case in cases]

@@ -20,9 +20,9 @@ class _Port:
     def __init__(self, dut: Any, name: str) -> None:
         self.name = name
         self._edge = RisingEdge(dut.clk)
-        self._payload: LogicArrayObject = dut[f"{name}__payload"]
-        self._valid: LogicObject = dut[f"{name}__valid"]
-        self._ready: LogicObject = dut[f"{name}__ready"]
+        self._payload: LogicArrayObject = dut[f"{name}_payload"]
+        self._valid: LogicObject = dut[f"{name}_valid"]
+        self._ready: LogicObject = dut[f"{name}_ready"]
 
 
 def _cycles(pattern: Pattern | None) -> Iterator[bool] | None:
@@ -120,12 +120,12 @@ class Monitor(_Port):
             while not ready.value:
                 await edge
                 if not valid.value:
-                    self._on_violation(f"{self.name}__valid fell before the transfer of {word:#x}")
+                    self._on_violation(f"{self.name}_valid fell before the transfer of {word:#x}")
                     break
                 held, word = word, payload.value.to_unsigned()
                 if word != held:
                     self._on_violation(
-                        f"{self.name}__payload changed from {held:#x} to {word:#x} while stalled"
+                        f"{self.name}_payload changed from {held:#x} to {word:#x} while stalled"
                     )
             else:
                 on_transfer(word)

@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from hw.shared import shared
+from sim import design
+
 # A function that describes hardware, what is replaced in its source, and by what.
 Fault: TypeAlias = tuple[Callable[..., Any], str, str]
 
@@ -15,9 +18,12 @@ Fault: TypeAlias = tuple[Callable[..., Any], str, str]
 def insert_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a fault into a function, wherever it has been imported to."""
     function, sound, faulty = fault
+    function = inspect.unwrap(function)  # of `shared`
     assert isinstance(function, FunctionType)
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(sound) == 1, f"{source.count(sound)} times {sound} in\n{source}"
     made: dict[str, Any] = {}
-    exec(source.replace(sound, faulty), function.__globals__, made)
-    monkeypatch.setattr(function, "__code__", made[function.__name__].__code__)
+    exec(source.replace(sound, faulty), {**function.__globals__, "shared": shared}, made)
+    monkeypatch.setattr(function, "__code__", inspect.unwrap(made[function.__name__]).__code__)
+    # Builds are found by the sources: those with the fault are others.
+    monkeypatch.setattr(design, "source_digest", lambda: f"{function.__qualname__} {faulty}")

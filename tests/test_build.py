@@ -1,4 +1,3 @@
-import dataclasses
 import re
 import time
 from pathlib import Path
@@ -28,7 +27,7 @@ def test_builds_once_for_each_content(cache: Path) -> None:
     assert build(design) == first
     assert time.perf_counter() - started < 1
     assert program.stat().st_mtime_ns == stamp
-    changed = dataclasses.replace(design, verilog=design.verilog + "// changed\n")
+    changed = design.with_verilog(design.verilog + "// changed\n")
     assert build(changed).folder != first.folder
     assert build(design, waves=True).folder != first.folder
     # Nothing but the builds and the compiled run-time libraries stays behind.
@@ -37,7 +36,7 @@ def test_builds_once_for_each_content(cache: Path) -> None:
 
 def test_a_build_that_fails_leaves_no_program(cache: Path) -> None:
     design = Design.of("vector-mac", _CONFIG)
-    broken = dataclasses.replace(design, verilog=design.verilog.replace("endmodule", ""))
+    broken = design.with_verilog(design.verilog.replace("endmodule", ""))
     with pytest.raises(BuildError, match=r"^vector_mac does not build, see \S+failed.log: %Error"):
         build(broken)
     assert not list(cache.glob("vector_mac-*/vector_mac"))
@@ -49,6 +48,6 @@ def test_a_lint_warning_fails_the_build(cache: Path) -> None:
     module = r"(module vector_mac\b.*?)(endmodule)"
     text, count = re.subn(module, latch, design.verilog, flags=re.DOTALL)
     assert count == 1
-    warned = dataclasses.replace(design, verilog=text)
+    warned = design.with_verilog(text)
     with pytest.raises(BuildError, match=r"%Warning-LATCH"):
         build(warned)

@@ -38,11 +38,11 @@ def test_every_mismatch_is_counted_and_the_first_located() -> None:
     bad = (
         design.verilog.replace("module vector_mac(", "module inner(")
         + """
-module vector_mac(input i__valid, input o__ready, input clk, input rst, output i__ready,
-    output [24:0] o__payload, output o__valid, input [33:0] i__payload);
+module vector_mac(input i_valid, input o_ready, input clk, input rst, output i_ready,
+    output [24:0] o_payload, output o_valid, input [33:0] i_payload);
   wire [24:0] result;
-  inner inner(i__valid, o__ready, clk, rst, i__ready, result, o__valid, i__payload);
-  assign o__payload = result == 5 ? 25'd4 : result;
+  inner inner(i_valid, o_ready, clk, rst, i_ready, result, o_valid, i_payload);
+  assign o_payload = result == 5 ? 25'd4 : result;
 endmodule
 """
     )
@@ -50,7 +50,7 @@ endmodule
     x = np.array([[7, 1, 2, 3], [5, 5, 1, 7], [7, 1, 1, 5]])
     a = quantize(x, config.activations, vector_size=4)
     scaled = dataclasses.replace(w, elements=np.minimum(w.elements, 1))
-    result = compare_matmul(build(dataclasses.replace(design, verilog=bad)), scaled, a, config)
+    result = compare_matmul(build(design.with_verilog(bad)), scaled, a, config)
     assert result.mismatch_count == 3
     assert result.first_mismatch is not None
     assert result.first_mismatch[1] == (1, 0)

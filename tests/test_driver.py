@@ -72,7 +72,7 @@ def test_counts_the_results_of_a_faulty_engine(
         pattern = r"(assign s0_dot_bits_0 = \{.*?\}) & (\{.*?\};)"
         text, count = re.subn(pattern, r"\1 | \2", design.verilog, count=1)
         assert count == 1
-        return build(Design(text, design.description))
+        return build(design.with_verilog(text))
 
     monkeypatch.setattr(driver, "build", faulty)
     assert run_on_rtl(network, images, _CONFIG).mismatch_count > 0

@@ -196,12 +196,12 @@ def test_unknown_bits_are_seen(
 
 
 def _stick_valid(value: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `o__valid` of the MAC always be the same."""
+    """Let `o_valid` of the MAC always be the same."""
 
     def simulate(*arguments: Any, **options: Any) -> Activity:
         activity = simulate_gates(*arguments, **options)
-        bits = np.full_like(activity.responses["o__valid"], value)
-        return replace(activity, responses={**activity.responses, "o__valid": bits})
+        bits = np.full_like(activity.responses["o_valid"], value)
+        return replace(activity, responses={**activity.responses, "o_valid": bits})
 
     monkeypatch.setattr(measuring, "simulate_gates", simulate)
 

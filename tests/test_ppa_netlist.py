@@ -157,7 +157,7 @@ def test_reads_constants_vectors_and_wires_of_one_net(tmp_path: Path) -> None:
     [
         ("clk", ("clk", 0)),
         ("a[0]", ("a", 0)),
-        ("i__payload[123]", ("i__payload", 123)),
+        ("i_payload[123]", ("i_payload", 123)),
         ("cells[1].a[20]", ("cells[1].a", 20)),
     ],
 )

@@ -20,14 +20,14 @@ _NARROW = DatapathConfig.parse("8/8/10/10", vector_size=4, accumulator_bits=16)
 
 # A wrapper of the generated module with the same ports; `{logic}` drives its outputs.
 _WRAPPER = """
-module vector_mac(input clk, input rst, input [{high}:0] i__payload, input i__valid,
-    output i__ready, output [{result_high}:0] o__payload, output o__valid, input o__ready);
+module vector_mac(input clk, input rst, input [{high}:0] i_payload, input i_valid,
+    output i_ready, output [{result_high}:0] o_payload, output o_valid, input o_ready);
   wire inner_ready, inner_valid;
   wire [{result_high}:0] inner_payload;
   wire inner_o_ready;
-  inner inner(.clk(clk), .rst(rst), .i__payload(i__payload), .i__valid(i__valid),
-    .i__ready(inner_ready), .o__payload(inner_payload), .o__valid(inner_valid),
-    .o__ready(inner_o_ready));
+  inner inner(.clk(clk), .rst(rst), .i_payload(i_payload), .i_valid(i_valid),
+    .i_ready(inner_ready), .o_payload(inner_payload), .o_valid(inner_valid),
+    .o_ready(inner_o_ready));
   {logic}
 endmodule
 """
@@ -49,7 +49,7 @@ def _verdict(config: DatapathConfig, verilog: str, folder: Path, phase: str | No
             id="scale-product-wraps-to-zero",
         ),
         pytest.param(
-            _NARROW, r"(assign \S+ += o__payload\[16\] & )[^;]+", r"\g<1>1'b0", id="not-sticky"
+            _NARROW, r"(assign \S+ += o_payload\[16\] & )[^;]+", r"\g<1>1'b0", id="not-sticky"
         ),
         pytest.param(_NARROW, r"16'h7fff", "16'h7ffe", id="saturates-one-too-low"),
         pytest.param(_NARROW, r"16'h8000", "16'h8001", id="saturates-one-too-high"),
@@ -60,7 +60,7 @@ def _verdict(config: DatapathConfig, verilog: str, folder: Path, phase: str | No
             _DEEP, r"if \(rst\) s1_valid <= 1'h0;\s+else ", "", id="first-stage-survives-reset"
         ),
         pytest.param(
-            _ROUNDED, r"if \(rst\) o__valid <= 1'h0;\s+else ", "", id="result-survives-reset"
+            _ROUNDED, r"if \(rst\) o_valid <= 1'h0;\s+else ", "", id="result-survives-reset"
         ),
         pytest.param(
             _ROUNDED, r"assign s2_ready = .*", "assign s2_ready = 1'b1;", id="ignores-back-pressure"
@@ -87,26 +87,26 @@ def test_sees_a_defect(
     "logic",
     [
         pytest.param(
-            "assign {i__ready, o__payload} = {inner_ready, inner_payload};"
-            "assign o__valid = inner_valid & o__ready; assign inner_o_ready = o__ready;",
+            "assign {i_ready, o_payload} = {inner_ready, inner_payload};"
+            "assign o_valid = inner_valid & o_ready; assign inner_o_ready = o_ready;",
             id="valid-waits-for-ready",
         ),
         pytest.param(
-            "assign {i__ready, o__payload, o__valid} = {inner_ready, inner_payload, inner_valid};"
-            "reg [4:0] n = 0; always @(posedge clk) n <= n + o__valid;"
-            "assign inner_o_ready = o__ready | &n;",
+            "assign {i_ready, o_payload, o_valid} = {inner_ready, inner_payload, inner_valid};"
+            "reg [4:0] n = 0; always @(posedge clk) n <= n + o_valid;"
+            "assign inner_o_ready = o_ready | &n;",
             id="drops-a-stalled-result",
         ),
         pytest.param(
-            "assign {i__ready, o__payload, o__valid} = {inner_ready, inner_payload, inner_valid};"
-            "reg [4:0] n = 0; always @(posedge clk) n <= n + (o__valid & o__ready);"
-            "assign inner_o_ready = o__ready & ~&n;",
+            "assign {i_ready, o_payload, o_valid} = {inner_ready, inner_payload, inner_valid};"
+            "reg [4:0] n = 0; always @(posedge clk) n <= n + (o_valid & o_ready);"
+            "assign inner_o_ready = o_ready & ~&n;",
             id="gives-a-result-twice",
         ),
         pytest.param(
-            "assign {i__ready, o__payload, o__valid} = {inner_ready & !wait_, inner_payload, "
-            "inner_valid}; reg wait_ = 0; always @(posedge clk) wait_ <= i__valid & i__ready;"
-            "assign inner_o_ready = o__ready;",
+            "assign {i_ready, o_payload, o_valid} = {inner_ready & !wait_, inner_payload, "
+            "inner_valid}; reg wait_ = 0; always @(posedge clk) wait_ <= i_valid & i_ready;"
+            "assign inner_o_ready = o_ready;",
             id="half-the-throughput",
         ),
     ],
@@ -119,7 +119,7 @@ def test_sees_a_breach_of_the_stream_contract(logic: str, tmp_path: Path) -> Non
     verilog = design.verilog + wrapper
     if "wait_" in logic:
         # The inner module would take what the wrapper refuses.
-        verilog = verilog.replace(".i__valid(i__valid)", ".i__valid(i__valid & !wait_)")
+        verilog = verilog.replace(".i_valid(i_valid)", ".i_valid(i_valid & !wait_)")
         verilog = verilog.replace("wire inner_ready,", "reg wait_ = 0; wire inner_ready,")
         verilog = verilog.replace("reg wait_ = 0; always", "always")
     assert _verdict(_ROUNDED, verilog, tmp_path, None).failure is not None
@@ -146,7 +146,7 @@ def test_failure_prints_the_transaction_the_seed_and_the_replay(
 
 def test_hang_is_reported_as_missing_results(tmp_path: Path) -> None:
     good = Design.of("vector-mac", _ROUNDED).verilog
-    bad, count = re.subn(r"assign i__ready = .*", "assign i__ready = 1'b0;", good)
+    bad, count = re.subn(r"assign i_ready = .*", "assign i_ready = 1'b0;", good)
     assert count == 1
     failure = _verdict(_ROUNDED, bad, tmp_path, "random").failure
     assert failure is not None

@@ -96,7 +96,7 @@ class VerilogPlatform:
 
 
 def _ports_of(component):
-    """Ports of a component by name, `i_payload` for `i.payload`.
+    """Ports of a component by name, `i_payload` for `i.payload`; but those of no bits.
 
     With each Amaranth's name, `i__payload`, its value, and whether it is an output.
     """
@@ -110,4 +110,5 @@ def _ports_of(component):
             member.flow == Out,
         )
         for path, member, value in component.signature.flatten(component)
+        if len(Value.cast(value))
     }

@@ -270,6 +270,10 @@ class ModuleWriter:
             return f"{self._operand(test)} ? {self._operand(true)} : {self._operand(false)}"
         if kind in ("$not", "$neg"):
             return f"{'~' if kind == '$not' else '-'}{self._operand(values[0], of_unary=True)}"
+        if kind in REDUCTIONS and not values[0]:
+            return _constant(Const(1, int(kind == "$reduce_and")))
+        if kind in ("$shl", "$shr", "$sshr") and not values[1]:
+            return self._text(values[0])
         if kind in REDUCTIONS:
             return f"{REDUCTIONS[kind]}{self._operand(values[0], of_unary=True)}"
         left, right = map(self._operand, values)

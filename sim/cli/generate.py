@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from golden.config import DatapathConfig, OctavConfig
+from hw.verilog import PortStyle
 from sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import json_option, output_path, write_json
@@ -20,6 +21,14 @@ from sim.tensor_file import replacing
 @datapath_options
 @block_options
 @click.option("--name", metavar="MODULE", help="Name of the module.  [default: the block's]")
+@click.option(
+    "--ports",
+    "style",
+    type=click.Choice([style.value for style in PortStyle]),
+    default=PortStyle.FIELDS.value,
+    show_default=True,
+    help="One port for each field of a stream's payload, or one for all of it.",
+)
 @output_path(
     "-o",
     "--output",
@@ -34,6 +43,7 @@ def generate(
     datapath: DatapathOptions,
     options: BlockOptions,
     name: str | None,
+    style: str,
     output: Path,
     json_file: Path | None,
 ) -> None:
@@ -50,14 +60,12 @@ def generate(
     """
     if output.suffix != ".v":
         raise ValueError(f"{output}: the Verilog file must end in .v")
-    if name is not None and not (name.isascii() and name.isidentifier()):
-        raise ValueError(f"--name must be a Verilog identifier, not {name!r}")
     config = choose_config(block, notation, datapath, options)
     if config is None:
         if block != "octav":
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
         config = OctavConfig()
-    design = Design.of(block, config, name=name)
+    design = Design.of(block, config, name=name, style=PortStyle(style))
     description = output.with_suffix(".json")
     # Both files or none.
     with replacing(output) as verilog, replacing(description) as text:

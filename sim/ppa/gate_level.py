@@ -77,9 +77,9 @@ def _stream_stimulus(words: Words) -> dict[str, Bits]:
     running = np.repeat([[0], [1]], [RESET_CYCLES, len(words)], axis=0).astype(np.uint8)
     return {
         "rst": 1 - running,
-        "i__payload": np.concatenate([idle, payload]),
-        "i__valid": running,
-        "o__ready": np.ones_like(running),
+        "i_payload": np.concatenate([idle, payload]),
+        "i_valid": running,
+        "o_ready": np.ones_like(running),
     }
 
 
@@ -94,8 +94,8 @@ def _dot_stimulus(pairs: dict[str, Array], config: DatapathConfig) -> dict[str, 
 
 
 def _results(activity: Activity, codec: Codec) -> dict[str, Array]:
-    there = activity.responses["o__valid"][RESET_CYCLES + 1 :, 0] == 1
-    bits = activity.responses["o__payload"][RESET_CYCLES + 1 :][there]
+    there = activity.responses["o_valid"][RESET_CYCLES + 1 :, 0] == 1
+    bits = activity.responses["o_payload"][RESET_CYCLES + 1 :][there]
     _require_known(bits)
     return codec.unpack(np.packbits(bits, axis=1, bitorder="little"))
 

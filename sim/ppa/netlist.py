@@ -138,7 +138,7 @@ def _full_adders(verilog: str, library: CellLibrary) -> str:
     if cell is None:
         return ""
     modules = []
-    for module, size in sorted(set(re.findall(r"module (full_adders_(\d+))\b", verilog))):
+    for module, size in sorted(set(re.findall(r"module (\w+_full_adders_(\d+))\b", verilog))):
         ports = ", ".join(
             f".{pin}({port}[bit])"
             for pin, port in zip(
