@@ -67,7 +67,10 @@ def random_tensors(config: OctavConfig, count: int, rng: np.random.Generator) ->
 
 
 def corner_tensors(config: OctavConfig) -> list[Tensor]:
-    """Single samples, the extremes of the range, full and just over-full rows, two-cycles."""
+    """Single samples, the extremes of the range, full and just over-full rows, two-cycles.
+
+    And those of which a later pass finds nothing outside, up to the one that reaches the limit.
+    """
     low, high = _range(config)
     depth, lanes = config.depth, config.lanes
     shapes = [
@@ -84,12 +87,33 @@ def corner_tensors(config: OctavConfig) -> list[Tensor]:
         np.arange(depth) % (high - low + 1) + low,
         np.zeros(depth, np.int64),
         np.resize([high, 0, 1, low], min(lanes + 1, depth)),
+        *(
+            np.array(samples[:depth]).clip(low, high)
+            for samples in ([1, -2], [1, 3, -4], [1, 7, 9, -10])
+        ),
+        *_ladders(config),
     ]
     return [
         Tensor(samples.astype(np.int64), constant)
         for samples in shapes
         for constant in (CONSTANTS[0], 12 * 7**2, CONSTANTS[-1])
     ]
+
+
+def _ladders(config: OctavConfig) -> list[Integers]:
+    """Tensors -1, -3, -5 ... of which, with a large K, each pass brings one level inside.
+
+    Levels are so frequent that the mean of a level and all beyond it stays below the next. Of n
+    levels, pass n + 1 finds nothing outside. The two with the most levels that fit, n being at most
+    the limit of the passes.
+    """
+    fitting = []
+    for levels in range(1, config.max_iterations + 1):
+        samples = -1 - 2 * np.arange(levels)
+        counts = [int(2.2**above) for above in reversed(range(levels))]
+        if sum(counts) <= config.depth and samples[-1] >= _range(config)[0]:
+            fitting.append(np.repeat(samples, counts))
+    return fitting[-2:]
 
 
 def vectors(config: OctavConfig, count: int, size: int, bits: int, seed: int) -> list[Tensor]:
