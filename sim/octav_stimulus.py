@@ -1,5 +1,6 @@
 """Tensors for the OCTAV unit: usual distributions, degenerate ones, and a real network's."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ CONSTANTS = sorted(
         for grid in Grid
     }
 )
+
+
+# More levels of a ladder are tried nowhere; these need samples of 18 bits.
+_LEVELS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,19 +106,32 @@ def corner_tensors(config: OctavConfig) -> list[Tensor]:
 
 
 def _ladders(config: OctavConfig) -> list[Integers]:
-    """Tensors -1, -3, -5 ... of which, with a large K, each pass brings one level inside.
+    """Ladders of the most levels that fit, at most the limit of the passes, and of one level less.
 
-    Levels are so frequent that the mean of a level and all beyond it stays below the next. Of n
-    levels, pass n + 1 finds nothing outside. The two with the most levels that fit, n being at most
-    the limit of the passes.
+    With a large K, these end in the pass that reaches the limit: one as `limit`, the other, of
+    which that pass finds nothing outside, as `fixed`.
     """
-    fitting = []
-    for levels in range(1, config.max_iterations + 1):
-        samples = -1 - 2 * np.arange(levels)
-        counts = [int(2.2**above) for above in reversed(range(levels))]
-        if sum(counts) <= config.depth and samples[-1] >= _range(config)[0]:
-            fitting.append(np.repeat(samples, counts))
-    return fitting[-2:]
+    most = min(config.max_iterations, _LEVELS)
+    ladders = [_ladder(levels) for levels in range(1, most + 1)]
+    low, _ = _range(config)
+    return [each for each in ladders if len(each) <= config.depth and each.min() >= low][-2:]
+
+
+def _ladder(levels: int) -> Integers:
+    """Negative samples of which, with a large K, each pass brings one level more inside.
+
+    Of n levels, pass n + 1 finds nothing outside. Each level is 1.4 times as frequent as the one
+    above, and so far below it that the mean of both and all further up is below the one above, and
+    rounds to less.
+    """
+    below, counts = [0], [1]  # distances from the uppermost level
+    for level in range(1, levels):
+        count = int(1.4**level)
+        total = sum(number * far for number, far in zip(counts, below, strict=True))
+        mean = below[-1] + 0.6
+        below.append(math.ceil((mean * (sum(counts) + count) - total) / count))
+        counts.append(count)
+    return np.repeat(np.array(below) - below[-1] - 1, counts)
 
 
 def vectors(config: OctavConfig, count: int, size: int, bits: int, seed: int) -> list[Tensor]:

@@ -56,15 +56,21 @@ def test_stimulus_has_every_end_every_constant_and_all_sizes() -> None:
     assert ends.count(End.CYCLE) > 2
 
 
-@pytest.mark.parametrize("config", [OctavConfig(), OctavConfig(resident=False)], ids=str)
+@pytest.mark.parametrize(
+    "config",
+    [OctavConfig(), OctavConfig(resident=False), OctavConfig(depth=64)],
+    ids=lambda config: config.slug,
+)
 def test_corners_find_nothing_outside_in_later_passes_and_in_the_last(config: OctavConfig) -> None:
-    passes = set()
+    passes, ends = set(), set()
     for tensor in octav_stimulus.corner_tensors(config):
         result = golden(tensor, config)
+        ends.add(result.end)
         largest = int(np.abs(tensor.samples).max()) << config.fraction_bits
         if result.end is End.FIXED and result.threshold == largest > 0:
             passes.add(result.iterations)
     assert passes == {2, 3, 4, 5, config.max_iterations}
+    assert ends == {End.FIXED, End.CYCLE, End.LIMIT}
 
 
 def test_corners_fit_the_smallest_unit() -> None:
