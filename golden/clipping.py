@@ -73,7 +73,8 @@ def octav_threshold(
 
     Sums are float64 and depend on nothing but which samples are outside, so that a pass that finds
     the same samples gives the same step, and ends the recursion exactly. It ends as the integer
-    recursion does. Costs one sort of the samples, in segments of 4,096, and O(n / 64) for a pass.
+    recursion does; a pass that finds nothing outside ends it at the threshold it was given. Costs
+    one sort of the samples, in segments of 4,096, and O(n / 64) for a pass.
 
     Args:
         groups: (G, n).
@@ -108,7 +109,8 @@ def _recur(
         if nonzero is None:
             nonzero = outside
         divisor = nonzero - outside + constant * outside
-        step = np.divide(constant * total, divisor, out=np.zeros(count), where=divisor > 0)
+        # Where nothing is outside, the threshold stays: at 0 in an all-zero group.
+        step = np.divide(constant * total, divisor, out=threshold.copy(), where=outside > 0)
         iterations[running] += 1
         fixed, cycle = step == threshold, step == before
         end = np.select(

@@ -12,6 +12,9 @@ and Newton's method on J, its fractions cleared, is the exact rational step
 
 from s = 0, so that the first s' is the mean of the nonzero |x|. Here x is integer and s has F
 fraction bits; each step is rounded half up. Zeros count nowhere.
+
+A pass at s > 0 that finds nothing outside ends the recursion at s: nothing would be clipped, and a
+step would fall to 0 and start over. Then s is the largest |x|, as no mean of some |x| exceeds it.
 """
 
 import enum
@@ -31,10 +34,13 @@ class Grid(enum.Enum):
 
 
 class End(enum.IntEnum):
-    """Why the recursion ended. The numbers are those of the hardware; 0 is for «not yet»."""
+    """Why the recursion ended. The numbers are those of the hardware; 0 is for «not yet».
+
+    A pass to which several apply ends as the first of them, in the order of the numbers.
+    """
 
     RUNNING = 0
-    FIXED = 1  #: s' = s
+    FIXED = 1  #: s' = s, or nothing is outside s
     CYCLE = 2  #: s' is the value before s; the larger of the two is the result
     LIMIT = 3  #: the last iteration that is allowed; its s' is the result
 
@@ -47,7 +53,8 @@ class OctavResult:
         threshold: The threshold in units of 2^-F.
         iterations: Passes over the samples; the one that confirms the result counts.
         end: Why it ended.
-        steps: s' of every pass, in units of 2^-F.
+        steps: The threshold after every pass, in units of 2^-F: s', or s again in a pass that finds
+            nothing outside.
     """
 
     threshold: int
@@ -90,9 +97,11 @@ def octav(
     while True:
         # For integers |x| * 2^F > s_raw just where |x| > floor(s_raw / 2^F).
         outside = count - int(np.searchsorted(tail, threshold >> fraction_bits, side="right"))
-        divisor = count - outside + constant * outside
-        dividend = constant * int(tail_sums[outside]) << fraction_bits
-        step = (2 * dividend + divisor) // (2 * divisor) if divisor else 0
+        step = threshold  # stays where nothing is outside, at 0 in an all-zero tensor
+        if outside:
+            divisor = count - outside + constant * outside
+            dividend = constant * int(tail_sums[outside]) << fraction_bits
+            step = (2 * dividend + divisor) // (2 * divisor)
         steps.append(step)
         if step == threshold:
             return OctavResult(step, len(steps), End.FIXED, tuple(steps))

@@ -17,7 +17,7 @@ class End(enum.Enum, shape=unsigned(2)):
     """Why an iteration ended."""
 
     RUNNING = 0  # streaming only: send the tensor again
-    FIXED = 1  # the step gave the threshold again
+    FIXED = 1  # the step gave the threshold again, or nothing is outside it
     CYCLE = 2  # the step gave the threshold before; the larger of the two is the result
     LIMIT = 3  # the last iteration that is allowed
 
@@ -69,17 +69,18 @@ class OctavUnit(wiring.Component):
 
         s' = K S / (n_in + K n_out), rounded half up to F fraction bits,
 
-    with S the sum of |x| > s, n_out their number, and n_in that of 0 < |x| <= s; until s' = s
-    (FIXED), s' is the value before s (CYCLE: the larger one is the result), or `max_iterations`
-    passes are done (LIMIT). K is 12 qmax^2 for the narrow grid of b-bit elements.
+    with S the sum of |x| > s, n_out their number, and n_in that of 0 < |x| <= s; until s' = s or
+    n_out = 0 (FIXED: s is the result), s' is the value before s (CYCLE: the larger one is the
+    result), or `max_iterations` passes are done (LIMIT); of these, the first that holds. K is
+    12 qmax^2 for the narrow grid of b-bit elements.
 
     Resident: the tensor is streamed in once, kept in a memory, and one result comes. The input
     stalls from the last row until the result is taken. Streaming: after each pass a result comes,
     and while its `end` is RUNNING the same tensor must be streamed again. A tensor has at most
     `depth` samples.
 
-    With b rows per tensor, p passes, and d steps (each pass but those in which n_out is as in the
-    pass before, so that s' = s is known without), a resident unit takes
+    With b rows per tensor, p passes, and d steps (one in each pass but a last one in which n_out is
+    0 or as in the pass before, so that s is known to be the result), a resident unit takes
 
         p (b + 1) + d * step latency + 1
 
@@ -196,15 +197,16 @@ class OctavUnit(wiring.Component):
             with m.State("DRAIN"):
                 m.next = "PREPARE"
             with m.State("PREPARE"):
-                # As many outside as before: the same ones, and so the same step.
-                unchanged = outside == outside_before
-                m.d.comb += step.start.eq(~unchanged)
+                # Nothing outside: s is 0 in an all-zero tensor only. As many outside as before: the
+                # same ones, and so the same step.
+                fixed = (outside == 0) | (outside == outside_before)
+                m.d.comb += step.start.eq(~fixed)
                 m.d.sync += [
                     iterations.eq(iterations + 1),
                     nonzero.eq(total),
                     outside_before.eq(outside),
                 ]
-                with m.If(unchanged):
+                with m.If(fixed):
                     m.d.sync += [end.eq(End.FIXED), outside_sum.eq(0), outside.eq(0)]
                     m.next = "RESULT"
                 with m.Else():

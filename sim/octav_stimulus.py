@@ -1,5 +1,6 @@
 """Tensors for the OCTAV unit: usual distributions, degenerate ones, and a real network's."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ CONSTANTS = sorted(
         for grid in Grid
     }
 )
+
+
+# More levels of a ladder are tried nowhere; these need samples of 18 bits.
+_LEVELS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,10 @@ def random_tensors(config: OctavConfig, count: int, rng: np.random.Generator) ->
 
 
 def corner_tensors(config: OctavConfig) -> list[Tensor]:
-    """Single samples, the extremes of the range, full and just over-full rows, two-cycles."""
+    """Single samples, the extremes of the range, full and just over-full rows, two-cycles.
+
+    And those of which a later pass finds nothing outside, up to the one that reaches the limit.
+    """
     low, high = _range(config)
     depth, lanes = config.depth, config.lanes
     shapes = [
@@ -84,12 +92,46 @@ def corner_tensors(config: OctavConfig) -> list[Tensor]:
         np.arange(depth) % (high - low + 1) + low,
         np.zeros(depth, np.int64),
         np.resize([high, 0, 1, low], min(lanes + 1, depth)),
+        *(
+            np.array(samples[:depth]).clip(low, high)
+            for samples in ([1, -2], [1, 3, -4], [1, 7, 9, -10])
+        ),
+        *_ladders(config),
     ]
     return [
         Tensor(samples.astype(np.int64), constant)
         for samples in shapes
         for constant in (CONSTANTS[0], 12 * 7**2, CONSTANTS[-1])
     ]
+
+
+def _ladders(config: OctavConfig) -> list[Integers]:
+    """Ladders of the most levels that fit, at most the limit of the passes, and of one level less.
+
+    With a large K, these end in the pass that reaches the limit: one as `limit`, the other, of
+    which that pass finds nothing outside, as `fixed`.
+    """
+    most = min(config.max_iterations, _LEVELS)
+    ladders = [_ladder(levels) for levels in range(1, most + 1)]
+    low, _ = _range(config)
+    return [each for each in ladders if len(each) <= config.depth and each.min() >= low][-2:]
+
+
+def _ladder(levels: int) -> Integers:
+    """Negative samples of which, with a large K, each pass brings one level more inside.
+
+    Of n levels, pass n + 1 finds nothing outside. Each level is 1.4 times as frequent as the one
+    above, and so far below it that the mean of both and all further up is below the one above, and
+    rounds to less.
+    """
+    below, counts = [0], [1]  # distances from the uppermost level
+    for level in range(1, levels):
+        count = int(1.4**level)
+        total = sum(number * far for number, far in zip(counts, below, strict=True))
+        mean = below[-1] + 0.6
+        below.append(math.ceil((mean * (sum(counts) + count) - total) / count))
+        counts.append(count)
+    return np.repeat(np.array(below) - below[-1] - 1, counts)
 
 
 def vectors(config: OctavConfig, count: int, size: int, bits: int, seed: int) -> list[Tensor]:

@@ -102,13 +102,13 @@ def resident_cycles(tensor: Tensor, result: OctavResult, config: OctavConfig) ->
 
 
 def steps(tensor: Tensor, result: OctavResult, config: OctavConfig) -> int:
-    """Passes that need a step: where not as many samples are outside as in the one before."""
+    """Passes that need a step: where samples are outside, and not as many as in the one before."""
     magnitudes = np.abs(tensor.samples)
     outside = [0] + [
         int(np.count_nonzero(magnitudes > (threshold >> config.fraction_bits)))
         for threshold in (0, *result.steps[:-1])
     ]
-    return sum(now != before for before, now in pairwise(outside))
+    return sum(now not in (0, before) for before, now in pairwise(outside))
 
 
 def step_latency(config: OctavConfig) -> int:

@@ -36,7 +36,11 @@ def step_constant(element_bits: int, *, signed: bool, paper_grid: bool) -> int:
 
 
 def octav(samples: Sequence[int], k: int, fraction_bits: int, max_iterations: int = 10) -> Outcome:
-    """Iterates from threshold 0 until a fixed point, a two-step cycle or the limit."""
+    """Iterates from threshold 0 until a fixed point, a two-step cycle or the limit.
+
+    A pass at a threshold above 0 that finds nothing to clip ends it as "fixed" there, before
+    anything else is looked at.
+    """
     history, end = _run(samples, k, fraction_bits, max_iterations)
     threshold = max(history[-2:]) if end == "cycle" else history[-1]
     return Outcome(threshold, len(history) - 1, end)
@@ -45,7 +49,10 @@ def octav(samples: Sequence[int], k: int, fraction_bits: int, max_iterations: in
 def passes(
     samples: Sequence[int], k: int, fraction_bits: int, max_iterations: int = 10
 ) -> list[int]:
-    """The threshold after every pass, in order; the start at 0 is not among them."""
+    """The threshold after every pass, in order; the start at 0 is not among them.
+
+    A pass that finds nothing to clip keeps the threshold that it was given.
+    """
     return _run(samples, k, fraction_bits, max_iterations)[0][1:]
 
 
@@ -64,7 +71,10 @@ def _run(
             raise ValueError(f"{name} is {value}, must be at least {least}")
     history = [0]
     while True:
-        history.append(_step(samples, k, fraction_bits, history[-1]))
+        threshold = history[-1]
+        if threshold > 0 and all(abs(index(x)) << fraction_bits <= threshold for x in samples):
+            return [*history, threshold], "fixed"
+        history.append(_step(samples, k, fraction_bits, threshold))
         if history[-1] == history[-2]:
             return history, "fixed"
         if len(history) >= 3 and history[-1] == history[-3]:

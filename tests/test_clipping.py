@@ -23,9 +23,11 @@ def _recursion(
     before, s, passes = None, 0.0, 0
     while True:
         outside = [m for m in magnitudes if m > s]
+        passes += 1
+        if s > 0 and not outside:
+            return s, passes, End.FIXED
         divisor = len(magnitudes) - len(outside) + constant * len(outside)
         step = constant * math.fsum(outside) / divisor if divisor else 0.0
-        passes += 1
         if step == s:
             return step, passes, End.FIXED
         if step == before:
@@ -106,6 +108,16 @@ def test_all_zero_group_ends_fixed_after_one_pass() -> None:
     assert got.thresholds.tolist() == [0, 0]
     assert got.iterations.tolist() == [1, 1]
     assert got.ends.tolist() == [End.FIXED, End.FIXED]
+
+
+@pytest.mark.parametrize("limit", [2, 3, None])
+def test_group_of_equal_magnitudes_ends_fixed_at_it_after_two_passes(limit: int | None) -> None:
+    # Nothing is outside their mean. In floats no other group has a pass that finds nothing.
+    groups = np.array([[-7, 7, 0, 7, 7], [0, 0, 0, 1, 0], [2.5] * 5, [0] * 5], np.float32)
+    got = octav_threshold(groups, OperandFormat(element_bits=4), max_iterations=limit)
+    assert got.thresholds.tolist() == [7, 1, 2.5, 0]
+    assert got.iterations.tolist() == [2, 2, 2, 1]
+    assert got.ends.tolist() == [End.FIXED] * 4
 
 
 def test_unsigned_formats_see_the_positive_part() -> None:

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,53 @@ def test_all_zero_ends_fixed_after_one_pass() -> None:
     assert (result.threshold, result.iterations, result.end) == (0, 1, End.FIXED)
 
 
-def test_constant_tensor_ends_in_a_cycle_at_its_magnitude() -> None:
-    result = octav([-7] * 5, 108, fraction_bits=2)
-    assert (result.threshold, result.iterations, result.end) == (28, 2, End.CYCLE)
+# Of each the last pass finds nothing outside. Found by trying all small tensors.
+_NOTHING_OUTSIDE = pytest.mark.parametrize(
+    ("samples", "constant", "fraction_bits", "steps"),
+    [
+        # Nothing is outside the mean of equal magnitudes, nor where it rounds up to the largest.
+        ([-7] * 5, 108, 2, (28, 28)),
+        ([1], 12, 0, (1, 1)),
+        ([1, 2], 12, 0, (2, 2)),
+        # s' = 12 * 2 / (1 + 12) = 1.85, 4 halves.
+        ([1, 2], 12, 1, (3, 4, 4)),
+        ([0, -1, -2, 0], 786432, 16, (98304, 131072, 131072)),
+        ([1, 3, 4], 48, 1, (5, 7, 8, 8)),
+        ([1, 7, 9, 10], 588, 2, (27, 35, 38, 40, 40)),
+        ([1, 7, 9, 10], 193548, 2, (27, 35, 38, 40, 40)),
+    ],
+)
+
+
+@_NOTHING_OUTSIDE
+def test_pass_that_finds_nothing_outside_ends_fixed(
+    samples: list[int], constant: int, fraction_bits: int, steps: tuple[int, ...]
+) -> None:
+    result = octav(samples, constant, fraction_bits=fraction_bits)
+    assert (result.steps, result.end) == (steps, End.FIXED)
+    assert (result.threshold, result.iterations) == (steps[-1], len(steps))
+    assert result.threshold == max(map(abs, samples)) << fraction_bits
+
+
+@_NOTHING_OUTSIDE
+def test_it_ends_fixed_in_the_pass_that_reaches_the_limit_but_not_before(
+    samples: list[int], constant: int, fraction_bits: int, steps: tuple[int, ...]
+) -> None:
+    at_limit = octav(samples, constant, fraction_bits=fraction_bits, max_iterations=len(steps))
+    assert (at_limit.steps, at_limit.end) == (steps, End.FIXED)
+    before = octav(samples, constant, fraction_bits=fraction_bits, max_iterations=len(steps) - 1)
+    assert (before.steps, before.end) == (steps[:-1], End.LIMIT)
+    assert before.threshold == at_limit.threshold
+
+
+def test_equals_the_oracle_on_all_small_tensors() -> None:
+    ends = set()
+    for size in range(1, 5):
+        for samples in itertools.combinations_with_replacement(range(6), size):
+            for constant, fraction_bits in itertools.product((12, 48, 588, 786432), (0, 1, 2)):
+                for limit in (1, 2, 3, 4, 10):
+                    ends.add(_check(list(samples), constant, fraction_bits, limit))
+    assert ends == {End.FIXED, End.LIMIT}  # two-cycles through 0 were what is FIXED now
 
 
 def test_two_cycle_gives_the_larger_value() -> None:
@@ -85,11 +130,19 @@ def test_two_cycle_gives_the_larger_value() -> None:
     assert (result.threshold, result.end) == (124, End.CYCLE)
 
 
+def test_two_cycle_through_zero_gives_the_larger_value() -> None:
+    # One 2 is outside 1, but s' = 12 * 2 / (40 + 12) = 0.46 rounds to 0, the value before 1.
+    result = octav([1] * 40 + [2], 12, fraction_bits=0)
+    assert (result.steps, result.threshold, result.end) == ((1, 0), 1, End.CYCLE)
+
+
 def test_longer_cycles_run_into_the_limit() -> None:
-    # Where s' rounds up to the largest |x|, nothing is outside and the next step is 0.
-    result = octav([1, 7, 9, 10], 193548, fraction_bits=2)
-    assert result.steps == (27, 35, 38, 40, 0, 27, 35, 38, 40, 0)
-    assert (result.threshold, result.end) == (0, End.LIMIT)
+    # The 3 is outside 2, but s' = 12 * 3 / (61 + 12) = 0.49 rounds to 0, and all starts over.
+    samples = [1] * 33 + [2] * 28 + [3]
+    result = octav(samples, 12, fraction_bits=0)
+    assert result.steps == (1, 2, 0, 1, 2, 0, 1, 2, 0, 1)
+    assert (result.threshold, result.end) == (1, End.LIMIT)
+    assert octav(samples, 12, fraction_bits=0, max_iterations=9).threshold == 0
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])

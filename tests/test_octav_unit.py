@@ -17,6 +17,7 @@ from sim.design import Design
 from sim.regress import Regression, regress
 from sim.simulation import simulate
 from sim.tb_octav import case, golden, step_latency
+from tests.faults import insert_fault
 
 
 @pytest.mark.parametrize("config", OCTAV_UNITS, ids=lambda config: config.slug)
@@ -55,6 +56,30 @@ def test_stimulus_has_every_end_every_constant_and_all_sizes() -> None:
     assert ends.count(End.CYCLE) > 2
 
 
+@pytest.mark.parametrize(
+    "config",
+    [OctavConfig(), OctavConfig(resident=False), OctavConfig(depth=64)],
+    ids=lambda config: config.slug,
+)
+def test_corners_find_nothing_outside_in_later_passes_and_in_the_last(config: OctavConfig) -> None:
+    passes, ends = set(), set()
+    for tensor in octav_stimulus.corner_tensors(config):
+        result = golden(tensor, config)
+        ends.add(result.end)
+        largest = int(np.abs(tensor.samples).max()) << config.fraction_bits
+        if result.end is End.FIXED and result.threshold == largest > 0:
+            passes.add(result.iterations)
+    assert passes == {2, 3, 4, 5, config.max_iterations}
+    assert ends == {End.FIXED, End.CYCLE, End.LIMIT}
+
+
+def test_corners_fit_the_smallest_unit() -> None:
+    config = OctavConfig(sample_bits=2, lanes=1, depth=1)
+    for tensor in octav_stimulus.corner_tensors(config):
+        assert len(tensor.samples) == 1
+        assert -2 <= tensor.samples[0] <= 1
+
+
 # The unit that is asked for its latency is never elaborated.
 @pytest.mark.filterwarnings("ignore:.*never used:amaranth.hdl.UnusedElaboratable")
 def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
@@ -90,6 +115,37 @@ def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path
     path.write_text(bad)
     verdict = regress(Regression("octav", config, transactions=200, seed=1, verilog=path))
     assert verdict.failure is not None
+    assert "golden: steps" in verdict.failure
+
+
+# What ends a pass that finds nothing outside, and what does not.
+_FIXED = "fixed = (outside == 0) | (outside == outside_before)"
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        pytest.param("fixed = outside == outside_before", id="a-step-falls-to-0"),
+        pytest.param(
+            "fixed = (outside == outside_before) | ((outside == 0) & "
+            "(iterations != config.max_iterations - 1))",
+            id="but-in-the-pass-that-reaches-the-limit",
+        ),
+        pytest.param(
+            "fixed = (outside == outside_before) | ((outside == 0) & (iterations > 1))",
+            id="but-in-the-second-pass",
+        ),
+        pytest.param("fixed = (outside < 2) | (outside == outside_before)", id="one-is-nothing"),
+    ],
+)
+@pytest.mark.parametrize("resident", [True, False], ids=["resident", "streaming"])
+def test_regression_sees_a_fault_where_nothing_is_outside(
+    faulty: str, resident: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_fault((OctavUnit.elaborate, _FIXED, faulty), monkeypatch)
+    verdict = regress(Regression("octav", OctavConfig(resident=resident), transactions=200, seed=1))
+    assert verdict.failure is not None
+    assert verdict.failure.startswith("phase corners")
     assert "golden: steps" in verdict.failure
 
 
