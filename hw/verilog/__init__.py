@@ -10,8 +10,12 @@ from hw.verilog.ports import PortStyle, describe, tool_versions
 
 __all__ = ["PortStyle", "check_name", "convert", "describe", "generate", "tool_versions"]
 
-# One file holds all modules of a design, and its name is the user's.
-_PREAMBLE = "/* verilator lint_off DECLFILENAME */ // several modules, in a file of any name\n"
+# What linters are to pass over in the whole file, and why.
+_PREAMBLE = """\
+/* verilator lint_off DECLFILENAME */ // several modules, in a file of any name
+/* verilator lint_off PINCONNECTEMPTY */ // shared modules have outputs that not everybody reads
+// slang lint_off empty-output-connection
+"""
 
 
 def generate(component, *, name, style=PortStyle.FIELDS):

@@ -86,7 +86,7 @@ class Netlist:
                 self.instances.append(cell)
                 continue
             (target,) = cell.connections["Q" if cell.kind == "$dff" else "Y"]
-            self.drivers[target.wire] = cell
+            self.drivers[target.wire] = cell if (moved := _moved(cell)) is None else moved
         for process in module.processes:
             self.drivers[process.body[0].target.wire] = process
         for connection in module.connections:
@@ -202,6 +202,30 @@ class Netlist:
         while todo:
             for value in self.reads(todo.pop()):
                 demand(value)
+
+
+def _moved(cell):
+    """What a shift by a constant, or a product with a power of two, gives: bits in other places."""
+    if cell.kind not in ("$shl", "$shr", "$sshr", "$mul"):
+        return None
+    right = cell.connections["B"]
+    if not all(isinstance(chunk, Const) for chunk in right):
+        return None
+    number, at = 0, 0
+    for chunk in right:
+        number, at = number | chunk.value << at, at + chunk.width
+    if cell.kind == "$mul":
+        if cell.parameters["B_SIGNED"] == "1" or number.bit_count() != 1:
+            return None
+        number = number.bit_length() - 1
+    left, signed = cell.connections["A"], cell.parameters["A_SIGNED"] == "1"
+    width = int(cell.parameters["Y_WIDTH"])
+    if cell.kind in ("$shl", "$mul"):
+        below = (Const(number, 0),) if number else ()
+        return fit((*below, *left), width, signed)
+    whole = fit(left, max(width, width_of(left)), signed)
+    number = min(number, width_of(whole) - 1) if cell.kind == "$sshr" else number
+    return fit(part_of(whole, number, width_of(whole)), width, signed and cell.kind == "$sshr")
 
 
 def _values(body):

@@ -89,10 +89,14 @@ class VerilogPlatform:
         undriven = outputs - {names[port.name[1:]] for port in read.ports("output")}
         if undriven:
             raise ValueError(f"{type(component).__name__}: nothing drives {', '.join(undriven)}")
-        self._ports[module] = {names[port.name[1:]] for port in read.ports("input")}, outputs
         driven = {f"\\{module}": outputs for module, (_, outputs) in self._ports.items()}
-        names = {wire: name for wire, name in names.items() if f"\\{wire}" in read.wires}
-        return "\n".join(ModuleWriter(read, driven, names, fields).lines()) + "\n"
+        present = {wire: name for wire, name in names.items() if f"\\{wire}" in read.wires}
+        writer = ModuleWriter(read, driven, present, fields)
+        # Amaranth gives every module of a clock domain its reset.
+        inputs = {names[port.name[1:]] for port in read.ports("input")}
+        inputs -= {name for name in ("clk", "rst") if name in inputs and not writer.reads(f"\\{name}")}
+        self._ports[module] = inputs, outputs
+        return "\n".join(writer.lines()) + "\n"
 
 
 def _ports_of(component):

@@ -114,9 +114,9 @@ class ModuleWriter:
             "endmodule",
         ]
 
-    def is_read_in_full(self, wire):
-        """Whether every bit is read that a wire has in the Verilog."""
-        return self._netlist.demanded[wire] == (1 << self._netlist.width(wire)) - 1
+    def reads(self, wire):
+        """Whether anything depends on a wire."""
+        return self._is_needed(wire)
 
     # Which wires there are.
 
@@ -126,6 +126,10 @@ class ModuleWriter:
 
     def _is_internal(self, wire):
         return self._module.wires[wire].direction is None or self._is_split(wire)
+
+    def _is_read_in_full(self, wire):
+        """Whether every bit is read that a wire has in the Verilog."""
+        return self._netlist.demanded[wire] == (1 << self._netlist.width(wire)) - 1
 
     def _is_split(self, wire):
         return self._identifiers.get(wire) in self._fields
@@ -173,9 +177,7 @@ class ModuleWriter:
     def _identifier(self, wire):
         if wire not in self._identifiers:
             wanted = wire[1:] if wire[0] == "\\" else ""
-            is_read = self._is_needed(wire) or wire in self._netlist.drivers
-            is_read |= self._module.wires[wire].direction is not None
-            self._identifiers[wire] = self._names.add(wanted if is_read else "unused")
+            self._identifiers[wire] = self._names.add(wanted)
             if self._is_internal(wire) and not (wire in self._registers or wire in self._declared):
                 self._declared.append(wire)
         return self._identifiers[wire]
@@ -280,7 +282,7 @@ class ModuleWriter:
         if kind in ("$shl", "$shr"):
             return f"{left} {'<<' if kind == '$shl' else '>>'} {right}"
         if kind == "$sshr":
-            return f"$signed({self._text(values[0])}) >>> {right}"
+            return f"$unsigned($signed({self._text(values[0])}) >>> {right})"
         signed = cell.parameters.get("A_SIGNED") == "1"
         if kind in COMPARISONS:
             if signed and kind not in ("$eq", "$ne"):
@@ -433,7 +435,9 @@ class ModuleWriter:
         for port, value in cell.connections.items():
             if not value:
                 continue
-            connections.append(f".{port}({self._text(value)})")
+            (chunk, *_) = value
+            is_open = isinstance(chunk, Slice) and not self._is_needed(chunk.wire)
+            connections.append(f".{port}({'' if is_open else self._text(value)})")
         return _broken(f"{cell.kind[1:]} {name} ({', '.join(connections)});")
 
     def _initial(self):
@@ -452,7 +456,7 @@ class ModuleWriter:
         for wire in self._declared:
             if self._is_internal(wire):
                 shape = (
-                    not self.is_read_in_full(wire) and self._is_needed(wire),
+                    not self._is_read_in_full(wire) and self._is_needed(wire),
                     wire not in self._registers,
                     self._netlist.width(wire),
                 )
@@ -476,6 +480,7 @@ class ModuleWriter:
         """The ports: clock and reset first, then in the order of the component's signature."""
         first = {"clk": 0, "rst": 1}
         wires = [wire for wire in self._module.wires.values() if wire.direction]
+        wires = [wire for wire in wires if wire.name[1:] not in first or self.reads(wire.name)]
         lines = []
         for wire in sorted(wires, key=lambda wire: first.get(wire.name[1:], 2)):
             name = self._identifier(wire.name)
