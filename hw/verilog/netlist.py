@@ -209,6 +209,8 @@ def _moved(cell):
     if cell.kind not in ("$shl", "$shr", "$sshr", "$mul"):
         return None
     right = cell.connections["B"]
+    if cell.kind == "$mul" and not (right and cell.connections["A"]):
+        return (Const(int(cell.parameters["Y_WIDTH"]), 0),)
     if not all(isinstance(chunk, Const) for chunk in right):
         return None
     number, at = 0, 0

@@ -6,6 +6,7 @@ value from time 0 on, and let an unknown condition through in simulation.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from textwrap import wrap
 
 from hw.verilog.netlist import (
@@ -163,16 +164,32 @@ class ModuleWriter:
 
         for wire, driver in self._netlist.drivers.items():
             if self._is_needed(wire):
-                if isinstance(driver, Process) and wire not in self._next:
-                    # A condition is repeated for each part of the wire.
+                # What drives a wire in parts is written for each of them.
+                in_steps = wire in self._next and not self._is_selected(self._next[wire])
+                once = in_steps or len(self._parts(wire)) == 1
+                if isinstance(driver, Process) and not in_steps:
                     for switch in switches(driver.body):
                         count(switch.test)
                 for value in self._netlist.reads(wire):
-                    count(value)
+                    count(value, 1 if once else 2)
         for instance in self._netlist.instances:
             for _, value in self._netlist.inputs(instance):
                 count(value)
         return counts
+
+    def _is_selected(self, register):
+        """Whether conditional operators say what a register takes."""
+        body, _ = self._next_body(register)
+        if len(body) == 1 and not isinstance(body[0], Assign) and len(body[0].cases) == 1:
+            body = body[0].cases[0][1]  # within the condition of an always block
+        return not _is_tree(body, self._module.wires[register].width)
+
+    def _parts(self, wire):
+        """The parts that a combinational process drives a wire in: from which bit to which."""
+        driver, width = self._netlist.drivers[wire], self._netlist.width(wire)
+        if not isinstance(driver, Process):
+            return [(0, width)]
+        return list(pairwise(sorted({0, width, *_edges(driver.body, width)})))
 
     def _identifier(self, wire):
         if wire not in self._identifiers:
@@ -204,6 +221,11 @@ class ModuleWriter:
         if not simple and text[0] == "~" and text[1:].isidentifier() and not of_unary:
             simple = True
         return text if simple else f"({text})"
+
+    def _closed(self, value):
+        """Text of a value that means the same in an operator of any width."""
+        text, simple = self._expression(value)
+        return text if simple and text[0] != "(" else f"{{{text}}}"
 
     def _text(self, value):
         return self._expression(value)[0]
@@ -242,6 +264,7 @@ class ModuleWriter:
                 else:
                     self._references[wire] = 2
             if wire in self._inlined:
+                assert (chunk.low, chunk.width) == (0, width), f"a part of an expression: {chunk}"
                 text = self._inlined[wire]
                 return text, text.isidentifier() or _bracketed(text)
         name = self._identifier(wire)
@@ -288,8 +311,12 @@ class ModuleWriter:
             if signed and kind not in ("$eq", "$ne"):
                 left, right = (f"$signed({self._text(value)})" for value in values)
             return f"{left} {COMPARISONS[kind]} {right}"
-        if kind == "$mul" and signed:
-            left, right = (f"$signed({self._text(value)})" for value in values)
+        if kind == "$mul":
+            # The only operands that the tool extends, so what they are must not depend on it.
+            left, right = (
+                f"$signed({self._text(value)})" if signed else self._closed(value)
+                for value in values
+            )
         return f"{left} {(BITWISE | ARITHMETIC)[kind]} {right}"
 
     def _selected(self, body, target, text=None):
@@ -356,8 +383,7 @@ class ModuleWriter:
                 return _MULTIPLIER.around(_broken(f"assign {name} = {text};"))
             return _broken(f"assign {name} = {text};")
         lines = []
-        edges = sorted({0, width, *_edges(driver.body, width)})
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in self._parts(wire):
             text = self._selected(driver.body, Slice(wire, low, high - low))
             index = "" if high - low == width else _index(low, high - low)
             lines += _broken(f"assign {name}{index} = {text};")
@@ -368,7 +394,7 @@ class ModuleWriter:
         groups = {}
         for wire, cell in self._registers.items():
             clock = self._text(cell.connections["CLK"])
-            body, reset = self._next_body(wire, cell)
+            body, reset = self._next_body(wire)
             guard = None
             if len(body) == 1 and not isinstance(body[0], Assign):
                 (switch,) = body
@@ -387,9 +413,9 @@ class ModuleWriter:
             lines += _opened(f"always @(posedge {clock})", block)
         return lines
 
-    def _next_body(self, wire, cell):
+    def _next_body(self, wire):
         """What a flip-flop takes: statements, and the value on reset, if it has one."""
-        data = cell.connections["D"]
+        data = self._registers[wire].connections["D"]
         (source,) = data if len(data) == 1 else (None,)
         if not (isinstance(source, Slice) and source.wire in self._next):
             whole = Slice(wire, 0, self._module.wires[wire].width)
@@ -411,11 +437,16 @@ class ModuleWriter:
         """The statements of a flip-flop's process, each as a list of lines."""
         statements = []
         name, width = self._identifier(wire), self._module.wires[wire].width
+        if not _is_tree(body, width):
+            for low, high in pairwise(sorted({0, width, *_edges(body, width)})):
+                index = "" if high - low == width else _index(low, high - low)
+                text = self._selected(body, Slice(wire, low, high - low), f"{name}{index}")
+                if text != f"{name}{index}":
+                    statements.append(_broken(f"{name}{index} <= {text};"))
+            return statements
         for statement in body:
             if isinstance(statement, Assign):
-                low, size = statement.target.low, statement.target.width
-                index = "" if size == width else _index(low, size)
-                statements.append(_broken(f"{name}{index} <= {self._text(statement.value)};"))
+                statements.append(_broken(f"{name} <= {self._text(statement.value)};"))
                 continue
             chain = []
             for patterns, inner in reversed(statement.cases):
@@ -443,8 +474,8 @@ class ModuleWriter:
     def _initial(self):
         """Power-on values, those of the reset; for registers with one."""
         values = []
-        for wire, cell in self._registers.items():
-            if self._next_body(wire, cell)[1] is not None:
+        for wire in self._registers:
+            if self._next_body(wire)[1] is not None:
                 initial = self._module.initial[wire]
                 values.append([f"{self._identifier(wire)} = {_constant(initial)};"])
         if not values:
@@ -562,6 +593,19 @@ def _bracketed(text):
         if depth == 0:
             return at == len(text) - 1
     return False
+
+
+def _is_tree(body, width):
+    """Whether there is one statement for each case: an assignment of all bits, or a switch.
+
+    Only these are written as statements. Yosys 0.70 loses some of those that others override.
+    """
+    if len(body) != 1:
+        return not body
+    (statement,) = body
+    if isinstance(statement, Assign):
+        return statement.target.width == width
+    return all(_is_tree(inner, width) for _, inner in statement.cases)
 
 
 def _edges(body, width):
