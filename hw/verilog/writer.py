@@ -336,6 +336,10 @@ class ModuleWriter:
                 for patterns, inner in statement.cases
             ]
             after = text
+            if _is_exclusive(statement):
+                # In any order, then: what does the same as no match at all needs no mention.
+                after = next((chosen for condition, chosen in choices if condition is None), text)
+                choices = [choice for choice in choices if choice[0] and choice[1] != after]
             for condition, chosen in reversed(choices):
                 if condition is None:
                     after = chosen
@@ -448,6 +452,9 @@ class ModuleWriter:
             if isinstance(statement, Assign):
                 statements.append(_broken(f"{name} <= {self._text(statement.value)};"))
                 continue
+            if _is_exclusive(statement) and len(statement.cases) > 2:
+                statements += self._case(wire, statement)
+                continue
             chain = []
             for patterns, inner in reversed(statement.cases):
                 condition = self._condition(statement.test, patterns)
@@ -458,6 +465,24 @@ class ModuleWriter:
                     chain = [_if(condition, loads) + (_else(chain) if chain else [])]
             statements += chain
         return statements
+
+    def _case(self, wire, switch):
+        """A flip-flop's switch between values of which one at most matches."""
+        lines, has_default = [], False
+        for patterns, inner in switch.cases:
+            has_default |= not patterns
+        for patterns, inner in switch.cases:
+            labels = [_constant(Const(len(pattern), int(pattern, 2))) for pattern in patterns]
+            loads = self._nonblocking(wire, inner)
+            head = f"{', '.join(labels)}:" if labels else "default:"
+            if loads:
+                lines += _opened(head, loads)
+            elif has_default:
+                lines.append(f"{head} ;")
+        if not has_default:
+            lines.append("default: ;")
+        test = self._text(switch.test)
+        return [[f"case ({test})", *(f"  {line}" for line in lines), "endcase"]]
 
     def _instance(self, cell):
         # Lower modules have no names like these, which Verilator would take for hidden ones.
@@ -593,6 +618,12 @@ def _bracketed(text):
         if depth == 0:
             return at == len(text) - 1
     return False
+
+
+def _is_exclusive(switch):
+    """Whether the patterns of a switch are different numbers."""
+    patterns = [pattern for patterns, _ in switch.cases for pattern in patterns]
+    return not any("-" in pattern for pattern in patterns) and len(set(patterns)) == len(patterns)
 
 
 def _is_tree(body, width):
