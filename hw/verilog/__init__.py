@@ -31,6 +31,8 @@ def generate(component, *, name, style=PortStyle.FIELDS):
         The name cannot be that of a module.
     """
     description = describe(component, name=name, style=style)
+    if name in [port["name"] for port in description["ports"]]:
+        raise ValueError(f"name must not be that of a port: {name}")
     fields = {
         f"{path}_payload": [
             (field["port"], field["width"] * (field["elements"] or 1)) for field in stream["fields"]

@@ -53,7 +53,7 @@ def check_name(name):
     ValueError
         It is no identifier, a keyword, too long, or one of those kept for a file's other modules.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(
             f"name must be an identifier of ASCII letters, digits and _, not {name!r}"
         )
@@ -61,6 +61,8 @@ def check_name(name):
         raise ValueError(f"name must not be a keyword of Verilog, SystemVerilog or C++: {name}")
     if len(name) > _LONGEST:
         raise ValueError(f"name must have at most {_LONGEST} characters, not {len(name)}: {name}")
+    if name.endswith("_"):
+        raise ValueError(f"name must not end in _: {name}")
     for part, reason in (
         ("__", "tools mangle it"),
         (MARKER, "it is for the modules beside the top of a file"),

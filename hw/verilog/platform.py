@@ -91,7 +91,7 @@ class VerilogPlatform:
             raise ValueError(f"{type(component).__name__}: nothing drives {', '.join(undriven)}")
         driven = {f"\\{module}": outputs for module, (_, outputs) in self._ports.items()}
         present = {wire: name for wire, name in names.items() if f"\\{wire}" in read.wires}
-        writer = ModuleWriter(read, driven, present, fields)
+        writer = ModuleWriter(read, driven, present, fields, reserved=[self._name])
         # Amaranth gives every module of a clock domain its reset.
         inputs = {names[port.name[1:]] for port in read.ports("input")}
         inputs -= {name for name in ("clk", "rst") if name in inputs and not writer.reads(f"\\{name}")}

@@ -57,16 +57,17 @@ class ModuleWriter:
     module : a Module
     outputs : by kind of instance, the names of its outputs
     port_names : what the module's ports are called, by the names of their wires
+    reserved : names that no signal is to have
     fields : by name of a port that is to be several instead, their names and widths, from bit 0
     """
 
-    def __init__(self, module, outputs, port_names, fields=None):
+    def __init__(self, module, outputs, port_names, fields=None, reserved=()):
         self._module = module
         self._fields = fields or {}
         self._netlist = Netlist(module, outputs)
         self._names = Names()
         self._identifiers = {f"\\{wire}": name for wire, name in port_names.items()}
-        for name in port_names.values():
+        for name in (*port_names.values(), *reserved):
             self._names.add(name)
         self._registers = {}  # by wire, the flip-flop
         for wire, driver in self._netlist.drivers.items():

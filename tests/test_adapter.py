@@ -1,0 +1,34 @@
+import pytest
+
+from golden.config import DatapathConfig
+from hw.verilog import PortStyle
+from sim.adapter import with_payload_ports
+from sim.build import build
+from sim.coverage import COVERING
+from sim.design import Config, Design
+from sim.regress import TESTBENCHES
+from sim.simulation import simulate
+
+_SMALL: dict[str, Config] = {
+    "vector-mac": DatapathConfig.parse("3/3U/4/-", vector_size=4),
+    "octav": COVERING["octav"][5],
+    "rescaler": COVERING["engine"][3],
+    "vector-quantizer": COVERING["engine"][3],
+    "engine": COVERING["engine"][3],
+}
+
+
+@pytest.mark.parametrize("block", COVERING)
+def test_every_block_passes_with_a_port_for_each_field(block: str) -> None:
+    design = Design.of(block, _SMALL[block], style=PortStyle.FIELDS)
+    adapted = with_payload_ports(design)
+    assert adapted.module == f"{design.module}_bench"
+    cases = TESTBENCHES[block](adapted, _SMALL[block], 300, 1)
+    run = simulate(build(adapted), [case.phase for case in cases])
+    assert run.failure is None
+    assert len(run.outcomes) == len(cases)
+
+
+def test_payloads_need_no_adapter() -> None:
+    design = Design.of("vector-mac", _SMALL["vector-mac"])
+    assert with_payload_ports(design) is design
