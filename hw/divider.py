@@ -35,7 +35,9 @@ class Divider(wiring.Component):
     latency : clock cycles, ceil(quotient_width / bits_per_cycle) + 1
     """
 
-    def __init__(self, *, dividend_width, divisor_width, quotient_width, bits_per_cycle=BITS_PER_CYCLE):
+    def __init__(
+        self, *, dividend_width, divisor_width, quotient_width, bits_per_cycle=BITS_PER_CYCLE
+    ):
         for name, value in (
             ("dividend_width", dividend_width),
             ("divisor_width", divisor_width),

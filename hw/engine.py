@@ -8,9 +8,9 @@ from golden.config import EngineConfig
 from hw.parameter_buffer import ParameterBuffer, Parameters
 from hw.post_processor import PostProcessor, Result
 from hw.sequencer import ActivationVector, Sequencer
+from hw.shared import shared
 from hw.vector_mac import VectorMac
 from hw.weight_buffer import WeightBuffer, WeightVector
-from hw.shared import shared
 
 __all__ = ["Engine"]
 

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.config import EngineConfig, Output
 from hw.parameter_buffer import Tile
 from hw.rescaler import Rescaler, factor_members
-from hw.vector_quantizer import QuantizedVector, VectorQuantizer
 from hw.shared import shared
+from hw.vector_quantizer import QuantizedVector, VectorQuantizer
 
 __all__ = ["AccumulatorRow", "PostProcessor", "Result"]
 

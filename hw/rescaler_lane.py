@@ -65,9 +65,7 @@ class RescalerLane(wiring.Component):
         with m.If(self.s0_load):
             m.d.sync += product.eq(total)
         y = self._result(m, product)
-        m.d.comb += self.s1_value.eq(
-            Mux(self.s1_passes, product[:accumulator_bits].as_signed(), y)
-        )
+        m.d.comb += self.s1_value.eq(Mux(self.s1_passes, product[:accumulator_bits].as_signed(), y))
         return m
 
     def _multiply(self, m, bits):

@@ -90,8 +90,12 @@ def test_description_is_complete_and_true() -> None:
     assert description["configuration"]["notation"] == "4/4U/4/6"
     assert description["timing"]["latency"].startswith(f"{_CONFIG.pipeline_depth} cycles ")
     assert set(description["tools"]) == {"scalewright", "amaranth"}
-    assert {"name": "i_weights", "direction": "input", "width": 64, "role": "weights of stream i"}\
-        in description["ports"]
+    assert {
+        "name": "i_weights",
+        "direction": "input",
+        "width": 64,
+        "role": "weights of stream i",
+    } in description["ports"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,9 @@ def test_refuses_names_that_some_tool_would_not_take(name: str, reason: str) -> 
         check_name(name)
 
 
-@pytest.mark.parametrize("name", ["full_adders_1", "mac", "Engine2", "load", "a", "sum", "s2", "a_sub", "_top"])
+@pytest.mark.parametrize(
+    "name", ["full_adders_1", "mac", "Engine2", "load", "a", "sum", "s2", "a_sub", "_top"]
+)
 def test_takes_all_other_names(name: str, tmp_path: Path) -> None:
     file = tmp_path / "design.v"
     file.write_text(Design.of("vector-mac", _CONFIG, name=name).verilog)

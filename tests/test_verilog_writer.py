@@ -115,7 +115,9 @@ class _Random(Component):
                             self._statements(m, domain, target, depth - 1)
 
 
-def _prove(seed: int, folder: Path, *, registers: bool, fault: tuple[str, str] | None = None) -> str:
+def _prove(
+    seed: int, folder: Path, *, registers: bool, fault: tuple[str, str] | None = None
+) -> str:
     text = convert(_Random(seed, registers=registers), name="gate")
     if fault:
         assert fault[0] in text

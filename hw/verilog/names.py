@@ -54,9 +54,7 @@ def check_name(name):
         It is no identifier, a keyword, too long, or one of those kept for a file's other modules.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(
-            f"name must be an identifier of ASCII letters, digits and _, not {name!r}"
-        )
+        raise ValueError(f"name must be an identifier of ASCII letters, digits and _, not {name!r}")
     if name in _RESERVED:
         raise ValueError(f"name must not be a keyword of Verilog, SystemVerilog or C++: {name}")
     if len(name) > _LONGEST:

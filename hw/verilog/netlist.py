@@ -139,8 +139,7 @@ class Netlist:
             )
         if cell.kind in BITWISE or cell.kind in ARITHMETIC:
             return tuple(
-                fit(ports[port], width, signed)
-                for port, signed in zip("AB", signs, strict=True)
+                fit(ports[port], width, signed) for port, signed in zip("AB", signs, strict=True)
             )
         raise ValueError(f"RTLIL has a cell of kind {cell.kind}, which is not known here")
 

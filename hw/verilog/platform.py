@@ -83,9 +83,7 @@ class VerilogPlatform:
                 emit_src=False,
             )
         )
-        names = {"clk": "clk", "rst": "rst"} | {
-            wire: name for name, (wire, _, _) in ports.items()
-        }
+        names = {"clk": "clk", "rst": "rst"} | {wire: name for name, (wire, _, _) in ports.items()}
         undriven = outputs - {names[port.name[1:]] for port in read.ports("output")}
         if undriven:
             raise ValueError(f"{type(component).__name__}: nothing drives {', '.join(undriven)}")
@@ -94,7 +92,9 @@ class VerilogPlatform:
         writer = ModuleWriter(read, driven, present, fields, reserved=[self._name])
         # Amaranth gives every module of a clock domain its reset.
         inputs = {names[port.name[1:]] for port in read.ports("input")}
-        inputs -= {name for name in ("clk", "rst") if name in inputs and not writer.reads(f"\\{name}")}
+        inputs -= {
+            name for name in ("clk", "rst") if name in inputs and not writer.reads(f"\\{name}")
+        }
         self._ports[module] = inputs, outputs
         return "\n".join(writer.lines()) + "\n"
 

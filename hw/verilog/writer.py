@@ -9,21 +9,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import wrap
 
+from hw.verilog.names import Names
 from hw.verilog.netlist import (
     ARITHMETIC,
     BITWISE,
     COMPARISONS,
     REDUCTIONS,
     Netlist,
-    fit,
     part_of,
     switches,
-    width_of,
 )
-from hw.verilog.names import Names
 from hw.verilog.rtlil import Assign, Const, Process, Slice
 
 __all__ = ["ModuleWriter"]
+
 
 @dataclass(frozen=True)
 class Waiver:
@@ -85,9 +84,7 @@ class ModuleWriter:
         }
         # Wires to declare, in order: first what is a port no more.
         self._declared = [
-            wire
-            for wire in module.wires
-            if self._is_split(wire) and wire not in self._registers
+            wire for wire in module.wires if self._is_split(wire) and wire not in self._registers
         ]
 
     def lines(self):
@@ -328,7 +325,7 @@ class ModuleWriter:
         for statement in body:
             if isinstance(statement, Assign):
                 offset = target.low - statement.target.low
-                if 0 <= offset and offset + target.width <= statement.target.width:
+                if offset >= 0 and offset + target.width <= statement.target.width:
                     text = self._text(part_of(statement.value, offset, target.width))
                 continue
             text = self._named(text, target.width)
