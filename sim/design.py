@@ -1,5 +1,6 @@
 """Designs that can be simulated: Verilog with the description of its ports."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -76,6 +77,11 @@ class Design:
         component = BLOCKS[block](config)
         module = name or block.replace("-", "_")
         return cls(generate(component, name=module), describe(component, name=module))
+
+    @property
+    def key(self) -> str:
+        """What is the same for the same Verilog only."""
+        return hashlib.sha256(self.verilog.encode()).hexdigest()
 
     @property
     def module(self) -> str:

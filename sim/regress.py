@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sim import tb_engine, tb_octav, tb_rescaler, tb_vector_mac, tb_vector_quantizer
-from sim.build import BUILD_FOLDER, build
+from sim.build import BUILD_FOLDER, SIMULATORS, VERILATOR, build
 from sim.case import Case
 from sim.codec import Codec, as_words
 from sim.design import Config, Design, command_words
@@ -36,6 +36,7 @@ class Regression:
         phase: Name of the only phase to play; None for all.
         waves: Whether to record waves.
         verilog: A file to simulate in place of the generated Verilog, such as a netlist.
+        simulator: Name of the simulator, one of `SIMULATORS`.
     """
 
     block: str
@@ -45,6 +46,7 @@ class Regression:
     phase: str | None = None
     waves: bool = False
     verilog: Path | None = None
+    simulator: str = VERILATOR.name
 
     @property
     def replay(self) -> str:
@@ -55,6 +57,8 @@ class Regression:
             words += ["--phase", self.phase]
         if self.verilog is not None:
             words += ["--verilog", str(self.verilog)]
+        if self.simulator != VERILATOR.name:
+            words += ["--simulator", self.simulator]
         if self.waves:
             words.append("--waves")
         return shlex.join(words)
@@ -106,6 +110,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         ToolError, BuildError, SimulationError: It could not be run.
     """
     config, seed = regression.config, regression.seed
+    simulator = SIMULATORS[regression.simulator]
     design = Design.of(regression.block, config)
     if regression.verilog is not None:
         design = Design(regression.verilog.read_text(), design.description)
@@ -117,9 +122,12 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         cases = [case for case in cases if case.phase.name == regression.phase]
     waves = None
     if regression.waves:
-        waves = BUILD_FOLDER / "waves" / f"{design.module}_{config.slug}_seed{seed}.vcd"
+        name = f"{design.module}_{config.slug}_seed{seed}"
+        waves = BUILD_FOLDER / "waves" / f"{name}{Path(simulator.waves_file).suffix}"
+    # What is doubtful in a file of the user's is the user's business.
+    lint = regression.verilog is None
     run = simulate(
-        build(design, waves=regression.waves),
+        build(design, waves=regression.waves, lint=lint, simulator=simulator),
         [case.phase for case in cases],
         progress=progress,
         waves=waves,

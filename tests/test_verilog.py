@@ -12,10 +12,10 @@ from amaranth.lib import wiring
 from golden.config import DatapathConfig, EngineConfig
 from hw.vector_mac import VectorMac
 from hw.verilog import describe, generate
-from sim.build import LINT_WAIVERS
 from sim.coverage import COVERING
 from sim.design import Config, Design
 from sim.toolchain import find_toolchain
+from sim.verilator import LINT_WAIVERS
 from tests.yosys import run_yosys
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
