@@ -87,7 +87,7 @@ class Bench:
 
         watching = []
         if self._four_state:
-            ports = [*self._sources.values(), *self._sinks.values()]
+            ports: list[Source | Sink] = [*self._sources.values(), *self._sinks.values()]
             watching = [start(each.watch()) for each in ports]
         if phase.reset_after is not None:
             tasks = [start(task) for task in self._drive(phase)]
