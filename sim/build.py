@@ -77,6 +77,8 @@ def build(
             except RefusalError as refusal:
                 kept = BUILD_FOLDER / f"{design.module}-failed.log"
                 shutil.copy(scratch / simulator.log_file, kept)
-                raise BuildError(f"{design.module} does not build, see {kept}: {refusal}") from None
+                # The scratch folder is gone when this is read.
+                reason = str(refusal).replace(f"{scratch}/", "")
+                raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
             keep(scratch, folder, [program])
     return Build(folder.resolve(), design, waves, simulator)

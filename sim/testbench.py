@@ -85,12 +85,8 @@ class Bench:
         def start(task: Coroutine[Any, Any, None]) -> Task[None]:
             return cocotb.start_soon(known(task) if self._four_state else task)
 
-        watching = []
-        if self._four_state:
-            ports: list[Source | Sink] = [*self._sources.values(), *self._sinks.values()]
-            watching = [start(each.watch()) for each in ports]
         if phase.reset_after is not None:
-            tasks = [start(task) for task in self._drive(phase)]
+            tasks = [start(task) for task in [*self._watch(), *self._drive(phase)]]
             await ClockCycles(self._clock, phase.reset_after)
             for task in tasks:
                 task.cancel()
@@ -126,6 +122,7 @@ class Bench:
             )
             for port, board in scoreboards.items()
         ]
+        monitoring += [start(task) for task in self._watch()]
         driving = [start(task) for task in self._drive(phase)]
         if any(not board.complete for board in scoreboards.values()):
             watchdog = cocotb.start_soon(self._give_up())
@@ -137,7 +134,7 @@ class Bench:
         for sink in self._sinks.values():
             sink.set_ready(True)
         await ClockCycles(self._clock, _QUIET)
-        for task in [*monitoring, *watching]:
+        for task in monitoring:
             task.cancel()
         for board in scoreboards.values():
             board.finish()
@@ -153,6 +150,13 @@ class Bench:
             mismatches=[m for board in scoreboards.values() for m in board.mismatches],
             violations=violations,
         )
+
+    def _watch(self) -> list[Coroutine[Any, Any, None]]:
+        """What looks at every port in every cycle; nothing without X, which all else works with."""
+        if not self._four_state:
+            return []
+        ports: list[Source | Sink] = [*self._sources.values(), *self._sinks.values()]
+        return [port.watch() for port in ports]
 
     def _drive(self, phase: Phase) -> list[Coroutine[Any, Any, None]]:
         tasks: list[Coroutine[Any, Any, None]] = []
