@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,15 +63,14 @@ def _stage(*replacements: tuple[str, str]) -> Design:
 
 
 def _phases() -> list[Phase]:
-    words = {"inputs": {"i": _WORDS}, "expected": {"o": _WORDS}}
+    plain = Phase(name="plain", inputs={"i": _WORDS}, expected={"o": _WORDS})
+    stalled = replace(plain, offers={"i": _IDLE}, accepts={"o": stall.alternating()})
     return [
-        Phase(name="plain", **words),
-        Phase(name="patient", patient=True, **words),
-        Phase(name="reset", reset_after=7, **words),
-        Phase(
-            name="stalled", offers={"i": _IDLE}, accepts={"o": stall.alternating()}, **words
-        ),
-    ]  # fmt: skip
+        plain,
+        replace(plain, name="patient", patient=True),
+        replace(plain, name="reset", reset_after=7),
+        replace(stalled, name="stalled"),
+    ]
 
 
 def _failure(*replacements: tuple[str, str]) -> Outcome:
