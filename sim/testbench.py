@@ -6,11 +6,11 @@ played and expected comes from the block's own `tb_<block>.py`.
 """
 
 import os
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import cocotb
 import numpy as np
@@ -30,6 +30,9 @@ RUN_FOLDER = "SCALEWRIGHT_RUN"
 PROGRESS_FILE = "progress"
 # Says what the design lacks, where it cannot be played at all.
 COMPLAINT_FILE = "complaint"
+
+# What runs beside others once it is called.
+Action: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 PERIOD_NS = 10
 # Words converted to Python integers, and counted, at a time.
@@ -73,20 +76,20 @@ class Bench:
         violations: list[str] = []
         broken = Event()
 
-        async def known(watched: Coroutine[Any, Any, None]) -> None:
+        async def known(action: Action) -> None:
             """End the phase where the design drives what is neither 0 nor 1."""
             try:
-                await watched
+                await action()
             except UnknownError as unknown:
                 if not broken.is_set():
                     violations.append(f"{unknown} in cycle {self._cycle()} after reset")
                     broken.set()
 
-        def start(task: Coroutine[Any, Any, None]) -> Task[None]:
-            return cocotb.start_soon(known(task) if self._four_state else task)
+        def start(action: Action) -> Task[None]:
+            return cocotb.start_soon(known(action) if self._four_state else action())
 
         if phase.reset_after is not None:
-            tasks = [start(task) for task in [*self._watch(), *self._drive(phase)]]
+            tasks = [start(action) for action in [*self._watch(), *self._drive(phase)]]
             await ClockCycles(self._clock, phase.reset_after)
             for task in tasks:
                 task.cancel()
@@ -110,20 +113,19 @@ class Bench:
                 ended = get_sim_time("ns")
                 complete.set()
 
-        monitoring = [
-            start(
-                Monitor(
-                    self._dut,
-                    port,
-                    partial(observe, board),
-                    violations.append,
-                    four_state=self._four_state,
-                ).run()
+        monitors = [
+            Monitor(
+                self._dut,
+                port,
+                partial(observe, board),
+                violations.append,
+                four_state=self._four_state,
             )
             for port, board in scoreboards.items()
         ]
-        monitoring += [start(task) for task in self._watch()]
-        driving = [start(task) for task in self._drive(phase)]
+        monitoring = [start(monitor.run) for monitor in monitors]
+        monitoring += [start(action) for action in self._watch()]
+        driving = [start(action) for action in self._drive(phase)]
         if any(not board.complete for board in scoreboards.values()):
             watchdog = cocotb.start_soon(self._give_up())
             await select(complete.wait(), broken.wait(), watchdog)
@@ -151,21 +153,22 @@ class Bench:
             violations=violations,
         )
 
-    def _watch(self) -> list[Coroutine[Any, Any, None]]:
-        """What looks at every port in every cycle; nothing without X, which all else works with."""
+    def _watch(self) -> list[Action]:
+        """What looks at every port in every cycle; nothing where there is no X to see."""
         if not self._four_state:
             return []
         ports: list[Source | Sink] = [*self._sources.values(), *self._sinks.values()]
-        return [port.watch() for port in ports]
+        return [port.watch for port in ports]
 
-    def _drive(self, phase: Phase) -> list[Coroutine[Any, Any, None]]:
-        tasks: list[Coroutine[Any, Any, None]] = []
+    def _drive(self, phase: Phase) -> list[Action]:
+        actions: list[Action] = []
         for port, sink in self._sinks.items():
-            accept = sink.run_patiently() if phase.patient else sink.run(phase.accepts.get(port))
-            tasks.append(accept)
+            accepts = phase.accepts.get(port)
+            actions.append(sink.run_patiently if phase.patient else partial(sink.run, accepts))
         for port, words in phase.inputs.items():
-            tasks.append(self._sources[port].send(self._counted(words), phase.offers.get(port)))
-        return tasks
+            source, offers = self._sources[port], phase.offers.get(port)
+            actions.append(partial(source.send, self._counted(words), offers))
+        return actions
 
     async def _reset(self) -> None:
         """Hold the synchronous reset for one cycle; then every stream idles.

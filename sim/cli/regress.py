@@ -49,7 +49,7 @@ from sim.tensor_file import require_writable
     default=VERILATOR.name,
     show_default=True,
     help="verilator compiles for a while, then plays fast: for many vectors. icarus plays at once, "
-    "slowly, and knows unknown bits (X): for what a reset leaves undefined.",
+    "some fifteen times slower, and knows unknown bits (X): for what a reset leaves undefined.",
 )
 @json_option
 def regress(
