@@ -62,7 +62,8 @@ def build(
         BuildError: The design does not build.
     """
     options = Options(waves=waves, lint=lint)
-    facts = (*simulator.ingredients(options), design.module, design.key)
+    found = simulator.find()
+    facts = (simulator.name, found, *simulator.ingredients(options), design.module, design.key)
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
     folder = BUILD_FOLDER / f"{design.module}-{key}"
     program = simulator.program(design.module)

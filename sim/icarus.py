@@ -48,15 +48,13 @@ class Icarus(Simulator):
 
     def find(self) -> str:
         """Find the tools, and return their version."""
-        version_found = find_icarus()
+        release = find_icarus()
         require_libpython()
-        return version_found
+        return release
 
     def ingredients(self, options: Options) -> tuple[str, ...]:
-        """Everything but the design that goes into a build."""
+        """What goes into a build beside the design."""
         return (
-            self.name,
-            self.find(),
             # Where the modules are that a program names.
             str(shutil.which("iverilog")),
             version("cocotb"),

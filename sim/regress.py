@@ -106,10 +106,13 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     """Run a regression: build, play every phase until one fails, compare every result.
 
     Raises:
-        ValueError: No such phase.
+        ValueError: No such phase or simulator.
         ToolError, BuildError, SimulationError: It could not be run.
     """
     config, seed = regression.config, regression.seed
+    if regression.simulator not in SIMULATORS:
+        known = " or ".join(SIMULATORS)
+        raise ValueError(f"simulator must be {known}, not {regression.simulator}")
     simulator = SIMULATORS[regression.simulator]
     design = Design.of(regression.block, config)
     if regression.verilog is not None:

@@ -58,10 +58,9 @@ class Simulator(ABC):
 
     @abstractmethod
     def ingredients(self, options: Options) -> tuple[str, ...]:
-        """Everything but the design that goes into a build; builds with the same are the same.
+        """What goes into a build beside the design, and the simulator's name and version.
 
-        Raises:
-            ToolError: As `find`.
+        Builds with the same ingredients are the same. Call `find` first.
         """
 
     @abstractmethod

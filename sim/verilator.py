@@ -51,7 +51,7 @@ class Verilator(Simulator):
         return find_toolchain().versions[0]
 
     def ingredients(self, options: Options) -> tuple[str, ...]:
-        """Everything but the design that goes into a build."""
+        """What goes into a build beside the design."""
         return (
             *self._tools(options.waves),
             LINT_WAIVERS.read_text(),
@@ -100,7 +100,6 @@ class Verilator(Simulator):
         """What the compiled run-time library depends on."""
         toolchain = find_toolchain()
         return (
-            self.name,
             *toolchain.versions,
             str(toolchain.verilator),
             version("cocotb"),

@@ -86,7 +86,7 @@ def _failure(*replacements: tuple[str, str]) -> Outcome:
         ("4/4U/4/6", {"vector_size": 4, "scale_product_bits": 6}),
         ("2/3U/-/-", {"vector_size": 4}),
         ("4/4/4/6", {"vector_size": 16}),
-        ("8/8/-/-", {"vector_size": 8, "accumulator_bits": 32}),
+        ("5/5/-/-", {"vector_size": 8, "accumulator_bits": 32}),
         ("3/6/5/-", {"vector_size": 4, "accumulator_bits": 16}),
     ],
 )
