@@ -64,7 +64,7 @@ class _Known:
 
 
 def _unknown(name: str, value: str) -> str:
-    """Say what is unknown: `o__valid is X`, `bits 3 to 7 and 9 of o__payload are X`."""
+    """Say what is unknown: `o__valid is X`, `bits 3 to 7, 9 of o__payload are X`."""
     letters = {letter for letter in value if letter not in "01"}
     if len(value) == 1:
         return f"{name} is {value}"
