@@ -82,7 +82,7 @@ class RowMemory(wiring.Component):
 
     @property
     def verilog(self):
-        """Its module, of the name `{module}`: written here, for its length not to depend on depth."""
+        """Its module, of the name `{module}`; its length does not depend on the depth."""
         sizes = {
             "address": f"[{len(self.read_address) - 1}:0]",
             "row": f"[{self.identity[0] - 1}:0]",

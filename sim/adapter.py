@@ -1,5 +1,6 @@
 """Lets testbenches, which send packed words, drive a design that has a port for each field."""
 
+import re
 from typing import Any
 
 from hw.verilog import PortStyle
@@ -43,3 +44,14 @@ def with_payload_ports(design: Design) -> Design:
         f"{design.key}-bench",
         lambda: "\n".join([design.verilog, *text, ""]),
     )
+
+
+def port_style(verilog: str, design: Design) -> PortStyle:
+    """The style that the ports of a design have in a source text."""
+    header = re.search(rf"\bmodule\s+\\?{design.module}\b.*?;", verilog, re.DOTALL)
+    words = set(re.findall(r"\w+", header[0] if header else ""))
+    streams = design.description["streams"].items()
+    if any(f"{path}_payload" in words for path, _ in streams):
+        return PortStyle.PAYLOAD
+    fields = {f"{path}_{field['name']}" for path, stream in streams for field in stream["fields"]}
+    return PortStyle.FIELDS if fields & words else PortStyle.PAYLOAD

@@ -15,6 +15,7 @@ from cocotb.triggers import RisingEdge
 
 from sim.codec import as_integers
 from sim.plan import Outcome, Plan, save_outcome
+from sim.stream import port_name
 from sim.testbench import PERIOD_NS, RUN_FOLDER
 
 
@@ -24,13 +25,13 @@ async def bare_loop(dut: Any) -> None:
     folder = Path(os.environ[RUN_FOLDER])
     plan = Plan.load(folder)
     (phase,) = plan.phases
-    (port,) = plan.inputs
+    (source,) = plan.inputs
     (result,) = plan.outputs
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
-    words = as_integers(phase.inputs[port])
-    drive, sample = dut[f"{port}_payload"], dut[f"{result}_payload"]
-    dut[f"{port}_valid"].value = 1
-    dut[f"{result}_ready"].value = 1
+    words = as_integers(phase.inputs[source])
+    drive, sample = dut[port_name(source, "payload")], dut[port_name(result, "payload")]
+    dut[port_name(source, "valid")].value = 1
+    dut[port_name(result, "ready")].value = 1
     edge = RisingEdge(dut.clk)
     samples = []
     started = perf_counter()

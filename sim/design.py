@@ -48,9 +48,9 @@ def command_words(config: Config) -> list[str]:
             words += ["--pipeline-depth", str(config.pipeline_depth)]
         return words
     words = []
-    for field in fields(config):
-        value = getattr(config, field.name)
-        option = f"--{field.name.replace('_', '-')}"
+    for each in fields(config):
+        value = getattr(config, each.name)
+        option = f"--{each.name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(option if value else "--streaming")
         else:

@@ -97,14 +97,17 @@ class Plan:
     """Everything that one simulation is to do.
 
     Attributes:
-        inputs: Names of the design's input streams.
-        outputs: Names of its output streams.
+        inputs: The design's input streams, and the bits of their payloads.
+        outputs: Its output streams, likewise.
         phases: What to play, in order.
+        four_state: Whether the simulator knows X: then nothing is driven where nothing is offered,
+            and nothing that the design drives may be unknown.
     """
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: dict[str, int]
+    outputs: dict[str, int]
     phases: tuple[Phase, ...]
+    four_state: bool = False
 
     def save(self, folder: Path) -> None:
         """Write the plan into the folder of a run."""
@@ -117,6 +120,7 @@ class Plan:
         facts = {
             "inputs": self.inputs,
             "outputs": self.outputs,
+            "four_state": self.four_state,
             "phases": [
                 {"name": phase.name, "patient": phase.patient, "reset_after": phase.reset_after}
                 for phase in self.phases
@@ -136,9 +140,7 @@ class Plan:
         phases = [
             Phase(**phase, **group) for phase, group in zip(facts["phases"], groups, strict=True)
         ]
-        return cls(
-            inputs=tuple(facts["inputs"]), outputs=tuple(facts["outputs"]), phases=tuple(phases)
-        )
+        return cls(**{**facts, "phases": tuple(phases)})
 
 
 def save_outcome(folder: Path, number: int, outcome: Outcome) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sim import tb_engine, tb_octav, tb_rescaler, tb_vector_mac, tb_vector_quantizer
-from sim.build import BUILD_FOLDER, build
+from sim.adapter import port_style, with_payload_ports
+from sim.build import BUILD_FOLDER, SIMULATORS, VERILATOR, build
 from sim.case import Case
 from sim.codec import Codec, as_words
 from sim.design import Config, Design, command_words
@@ -36,6 +37,8 @@ class Regression:
         phase: Name of the only phase to play; None for all.
         waves: Whether to record waves.
         verilog: A file to simulate in place of the generated Verilog, such as a netlist.
+        simulator: Name of the simulator, one of `SIMULATORS`.
+        top: Name of the top-level module in `verilog`; None for that of the block.
     """
 
     block: str
@@ -45,6 +48,8 @@ class Regression:
     phase: str | None = None
     waves: bool = False
     verilog: Path | None = None
+    simulator: str = VERILATOR.name
+    top: str | None = None
 
     @property
     def replay(self) -> str:
@@ -55,6 +60,10 @@ class Regression:
             words += ["--phase", self.phase]
         if self.verilog is not None:
             words += ["--verilog", str(self.verilog)]
+        if self.top is not None:
+            words += ["--top", self.top]
+        if self.simulator != VERILATOR.name:
+            words += ["--simulator", self.simulator]
         if self.waves:
             words.append("--waves")
         return shlex.join(words)
@@ -102,13 +111,20 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     """Run a regression: build, play every phase until one fails, compare every result.
 
     Raises:
-        ValueError: No such phase.
+        ValueError: No such phase or simulator.
         ToolError, BuildError, SimulationError: It could not be run.
     """
     config, seed = regression.config, regression.seed
-    design = Design.of(regression.block, config)
+    if regression.simulator not in SIMULATORS:
+        known = " or ".join(SIMULATORS)
+        raise ValueError(f"simulator must be {known}, not {regression.simulator}")
+    simulator = SIMULATORS[regression.simulator]
+    design = Design.of(regression.block, config, name=regression.top)
     if regression.verilog is not None:
-        design = design.with_verilog(regression.verilog.read_text())
+        text = regression.verilog.read_text()
+        style = port_style(text, design)
+        design = Design.of(regression.block, config, name=regression.top, style=style)
+        design = with_payload_ports(design.with_verilog(text))
     cases = TESTBENCHES[regression.block](design, config, regression.transactions, seed)
     if regression.phase is not None:
         names = [case.phase.name for case in cases]
@@ -117,9 +133,12 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         cases = [case for case in cases if case.phase.name == regression.phase]
     waves = None
     if regression.waves:
-        waves = BUILD_FOLDER / "waves" / f"{design.module}_{config.slug}_seed{seed}.vcd"
+        name = f"{design.module}_{config.slug}_seed{seed}"
+        waves = BUILD_FOLDER / "waves" / f"{name}{Path(simulator.waves_file).suffix}"
+    # What is doubtful in a file of the user's is the user's business.
+    lint = regression.verilog is None
     run = simulate(
-        build(design, waves=regression.waves),
+        build(design, waves=regression.waves, lint=lint, simulator=simulator),
         [case.phase for case in cases],
         progress=progress,
         waves=waves,

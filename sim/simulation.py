@@ -9,13 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from cocotb_tools.runner import get_runner
 
 from sim import testbench
 from sim.build import BUILD_FOLDER, Build
 from sim.plan import Outcome, Phase, Plan, load_outcome
-
-WAVES_FILE = "dump.vcd"
 
 # Seconds between two looks at the progress of a simulation.
 _INTERVAL = 0.1
@@ -58,20 +55,23 @@ def simulate(
         built: The simulator.
         phases: What to play.
         progress: Called now and then with the number of words sent since the last call.
-        waves: Where to put a recording (VCD); the build must allow for it.
+        waves: Where to put a recording, in the simulator's format; the build must allow for it.
         test_module: What plays the plan.
 
     Raises:
-        SimulationError: The simulation broke off; the message ends with its last words.
+        SimulationError: The design lacks a port, in one line; or the simulation broke off, and the
+            message ends with its last words.
     """
+    design, simulator = built.design, built.simulator
     runs = BUILD_FOLDER / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=runs, prefix=f"{built.design.module}-") as name:
+    with tempfile.TemporaryDirectory(dir=runs, prefix=f"{design.module}-") as name:
         folder = Path(name).resolve()
         Plan(
-            inputs=built.design.ports("input"),
-            outputs=built.design.ports("output"),
+            inputs={name: design.codec(name).width for name in design.ports("input")},
+            outputs={name: design.codec(name).width for name in design.ports("output")},
             phases=tuple(phases),
+            four_state=simulator.four_state,
         ).save(folder)
         sent = np.memmap(folder / testbench.PROGRESS_FILE, np.uint64, mode="w+", shape=1)
         reported = 0
@@ -86,6 +86,9 @@ def simulate(
                 if ended:
                     break
             running.result()
+        complaint = folder / testbench.COMPLAINT_FILE
+        if complaint.exists():
+            raise SimulationError(f"{design.module} {complaint.read_text()}")
         outcomes = []
         for number in range(len(phases)):
             outcome = load_outcome(folder, number)
@@ -99,23 +102,20 @@ def simulate(
             raise SimulationError(_last_words(folder))
         if waves is not None:
             waves.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(folder / WAVES_FILE, waves)
+            shutil.move(folder / simulator.waves_file, waves)
         return run
 
 
 def _run(built: Build, folder: Path, test_module: str, waves: bool) -> None:
     """Run the simulator; what came of it stands in the folder."""
     try:
-        get_runner("verilator").test(
-            test_module=test_module,
-            hdl_toplevel=built.design.module,
-            hdl_toplevel_lang="verilog",
-            build_dir=built.folder,
-            test_dir=folder,
-            results_xml=str(folder / "results.xml"),
-            log_file=folder / "simulation.log",
+        built.simulator.run(
+            built.folder,
+            built.design.module,
+            test_module,
+            folder,
             waves=waves,
-            extra_env={
+            environment={
                 testbench.RUN_FOLDER: str(folder),
                 # Inside the simulator too, a warning is an error.
                 "PYTHONWARNINGS": "error",

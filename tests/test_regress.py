@@ -184,3 +184,8 @@ def test_replay_names_a_pipeline_that_is_not_the_default() -> None:
 def test_rejects_an_unknown_phase() -> None:
     with pytest.raises(ValueError, match=r"^phase must be one of single, .*, not noon$"):
         regress(Regression("vector-mac", _ROUNDED, transactions=10, seed=0, phase="noon"))
+
+
+def test_rejects_an_unknown_simulator() -> None:
+    with pytest.raises(ValueError, match=r"^simulator must be verilator or icarus, not vcs$"):
+        regress(Regression("vector-mac", _ROUNDED, transactions=10, seed=0, simulator="vcs"))

@@ -2,10 +2,11 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from hw.verilog import convert
@@ -27,10 +28,10 @@ class _Random(Component):
             }
         )
 
-    def _shape(self):
+    def _shape(self) -> Shape:
         return self._random.choice([unsigned, signed])(self._random.randint(2, 9))
 
-    def elaborate(self, platform):
+    def elaborate(self, _: object) -> Module:
         m = Module()
         self._values = [self.a, self.b, self.c, self.d, self.e]
         for number in range(4):
@@ -86,7 +87,7 @@ class _Random(Component):
             ]
         )()
 
-    def _statements(self, m: Module, domain, target: Signal, depth: int) -> None:
+    def _statements(self, m: Module, domain: Any, target: Signal, depth: int) -> None:
         pick = self._random
         for _ in range(pick.randint(1, 2)):
             kind = pick.random() if depth else 0

@@ -466,9 +466,7 @@ class ModuleWriter:
 
     def _case(self, wire, switch):
         """A flip-flop's switch between values of which one at most matches."""
-        lines, has_default = [], False
-        for patterns, inner in switch.cases:
-            has_default |= not patterns
+        lines, has_default = [], any(not patterns for patterns, _ in switch.cases)
         for patterns, inner in switch.cases:
             labels = [_constant(Const(len(pattern), int(pattern, 2))) for pattern in patterns]
             loads = self._nonblocking(wire, inner)

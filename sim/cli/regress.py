@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from golden.config import DatapathConfig
+from sim.build import SIMULATORS, VERILATOR
 from sim.cli import DIFFERENT
 from sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
@@ -36,11 +37,24 @@ from sim.tensor_file import require_writable
 )
 @seed_option
 @click.option("--phase", metavar="NAME", help="Play only this phase of the regression.")
-@click.option("--waves", is_flag=True, help="Record waves (VCD).")
+@click.option("--waves", is_flag=True, help="Record waves (VCD; icarus: FST).")
 @click.option(
     "--verilog",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Test this Verilog, such as a synthesised netlist, in place of the generated.",
+)
+@click.option(
+    "--top",
+    metavar="MODULE",
+    help="Its top-level module, with ports of either kind.  [default: the block's name]",
+)
+@click.option(
+    "--simulator",
+    type=click.Choice(list(SIMULATORS)),
+    default=VERILATOR.name,
+    show_default=True,
+    help="verilator compiles for a while, then plays fast: for many vectors. icarus plays at once, "
+    "some fifteen times slower, and knows unknown bits (X): for what a reset leaves undefined.",
 )
 @json_option
 def regress(
@@ -53,6 +67,8 @@ def regress(
     phase: str | None,
     waves: bool,
     verilog: Path | None,
+    top: str | None,
+    simulator: str,
     json_file: Path | None,
 ) -> int:
     """Compare the RTL with the golden model, bit for bit.
@@ -74,10 +90,13 @@ def regress(
             datapath.apply(config) if isinstance(config, DatapathConfig) else config
             for config in COVERING[block]
         ]
+    if top is not None and verilog is None:
+        raise ValueError("--top names the module of a --verilog file: give one")
     if verilog is not None and len(configs) != 1:
         raise ValueError("--verilog tests one file: give one configuration")
     regressions = [
-        Regression(block, config, transactions, seed, phase, waves, verilog) for config in configs
+        Regression(block, config, transactions, seed, phase, waves, verilog, simulator, top)
+        for config in configs
     ]
     verdicts: list[Verdict] = []
     with progress_bar("regress", len(regressions)) as advance, ThreadPoolExecutor(jobs()) as pool:

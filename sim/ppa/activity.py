@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sim.ppa import tools
+from sim.icarus import compile_verilog, run_program
 from sim.ppa.netlist import Netlist, split_name
 
 Bits: TypeAlias = npt.NDArray[np.uint8]
@@ -80,6 +80,7 @@ def simulate_gates(
         skipped: Cycles before toggles are counted, one at least: reset and start-up.
 
     Raises:
+        ToolError: Icarus is missing.
         RuntimeError: Icarus failed.
     """
     folder = netlist.folder
@@ -108,8 +109,8 @@ def simulate_gates(
     )
     (folder / "testbench.v").write_text(testbench)
     sources = ["testbench.v", "netlist.v", str(models.resolve())]
-    tools.run(["iverilog", "-gspecify", "-o", "testbench.vvp", *sources], folder, "Icarus")
-    tools.run(["vvp", "-n", "testbench.vvp"], folder, "Icarus")
+    compile_verilog(sources, "testbench.vvp", folder, ["-gspecify"])
+    run_program("testbench.vvp", folder)
     toggles = _count_toggles(folder / "toggles.vcd")
     (folder / "toggles.vcd").unlink()
     return Activity(

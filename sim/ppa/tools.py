@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sim.toolchain import ToolError
+from sim.toolchain import ToolError, require_commands
 
 _OSU018 = Path("/usr/share/qflow/tech/osu018")
 LIBERTY = _OSU018 / "osu018_stdcells.lib"
@@ -60,9 +60,7 @@ def require_programs(*names: str, packages: Set[str] = frozenset()) -> None:
     Raises:
         ToolError: Something is missing; one line says what to install.
     """
-    missing = packages | {_PROGRAMS[name][0] for name in names if shutil.which(name) is None}
-    if missing:
-        raise ToolError(f"ppa needs more programs: `apt-get install {' '.join(sorted(missing))}`")
+    require_commands({name: _PROGRAMS[name][0] for name in names}, lacking=packages)
 
 
 def modern_yosys() -> str | None:
