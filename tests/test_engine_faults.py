@@ -8,6 +8,7 @@ from hw.parameter_buffer import ParameterBuffer
 from hw.post_processor import PostProcessor
 from hw.quantization import ElementQuotient, Magnitude, PeakScale, shift_right
 from hw.rescaler import Rescaler
+from hw.rescaler_lane import RescalerLane
 from hw.sequencer import Sequencer
 from hw.vector_quantizer import VectorQuantizer
 from hw.weight_buffer import WeightBuffer
@@ -111,29 +112,29 @@ _ENGINE_FAULTS: dict[str, Fault] = {
 
 _RESCALER_FAULTS: dict[str, Fault] = {
     "ties-go-up": (
-        Rescaler._result,
+        RescalerLane._result,
         "shifted[0] & (lost | floor[0])",
         "shifted[0]",
     ),
     "what-is-shifted-out-does-not-matter": (
-        Rescaler._result,
+        RescalerLane._result,
         "shifted[0] & (lost | floor[0])",
         "shifted[0] & floor[0]",
     ),
     "results-saturate-before-the-bias": (
-        Rescaler._result,
+        RescalerLane._result,
         "high = floor[bits:]",
         "high = floor[bits - 1 :]",
     ),
     "relu-comes-before-the-bias": (
-        Rescaler._result,
-        "Mux(s1.relu & y[-1], 0, y)",
-        "Mux(s1.relu & floor[-1], s1.biases[lane], y)",
+        RescalerLane._result,
+        "Mux(self.s1_relu & y[-1], 0, y)",
+        "Mux(self.s1_relu & floor[-1], self.s1_bias, y)",
     ),
     "accumulators-pass-through-relu": (
-        Rescaler.elaborate,
-        "product[: config.datapath.accumulator_bits].as_signed()",
-        "Mux(s1.relu & product[-1], 0, product[: config.datapath.accumulator_bits].as_signed())",
+        RescalerLane.elaborate,
+        "product[:accumulator_bits].as_signed()",
+        "Mux(self.s1_relu & product[-1], 0, product[:accumulator_bits].as_signed())",
     ),
     "accumulators-are-marked-where-their-results-would-saturate": (
         Rescaler.elaborate,
