@@ -193,7 +193,7 @@ class Rescaler(wiring.Component):
         limit = Signal(signed(bits), name=f"s1_limit_{lane}")
         m.d.comb += [
             within.eq(high.all() | ~high.any()),
-            near.eq(floor[: bits + 1]),
+            near.eq(floor),  # whose sign extends: with C = 16 and R = 32 it is the narrower one
             total.eq(near + s1.biases[lane] + upward),
             fits.eq(within & (total[bits - 1 :].all() | ~total[bits - 1 :].any())),
             saturated.eq(~fits),
