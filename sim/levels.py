@@ -220,7 +220,7 @@ def _engine(row: Row) -> EngineConfig:
         )
 
     groups = build(1).groups
-    depths = {"least": groups, "odd": 2 * groups + 1, "more": 4 * groups + 32}
+    depths = {"least": groups, "odd": 2 * groups + 1, "more": 4 * groups + 8}
     depth = depths[str(row.get("depth", "more"))]
     word = row["post_lanes"]
     if isinstance(word, int):
