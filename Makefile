@@ -14,7 +14,7 @@ help:
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
 	@echo "make regress         compare the RTL of vector MACs with golden, all pairs of parameters"
-	@echo "make regress-all     the same for all blocks, with less stimulus each (MINUTES minutes)"
+	@echo "make regress-all     the same for all blocks, with less stimulus each (a quarter of an hour)"
 	@echo "make benchmark       measure the speed of the tools"
 	@echo "make verilog         write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa             measure area, delay and energy (needs four Debian packages; three minutes)"
