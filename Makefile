@@ -1,6 +1,6 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-train lint regress benchmark verilog ppa ppa-check fpga \
+.PHONY: help setup demo test test-train lint regress regress-all benchmark verilog ppa ppa-check fpga \
 	train-evidence clean
 
 PYTHON ?= python3
@@ -13,7 +13,8 @@ help:
 	@echo "make test            run the tests (20 to 25 minutes)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
-	@echo "make regress         compare the RTL of all covering configurations with golden"
+	@echo "make regress         compare the RTL of vector MACs with golden, all pairs of parameters"
+	@echo "make regress-all     the same for all blocks, with less stimulus each (a quarter of an hour)"
 	@echo "make benchmark       measure the speed of the tools"
 	@echo "make verilog         write the Verilog of the presets and of an engine to build/verilog"
 	@echo "make ppa             measure area, delay and energy (needs four Debian packages; three minutes)"
@@ -59,6 +60,13 @@ lint: $(VENV)/lint
 
 regress: $(VENV)/core
 	@$(BIN)/scalewright regress --json build/regress.json
+
+# What is fixed makes most of the stimulus: little is random here.
+regress-all: $(VENV)/core
+	@for block in vector-mac octav rescaler vector-quantizer engine; do \
+		$(BIN)/scalewright regress --block $$block --vectors 300 --json build/regress-$$block.json \
+			|| exit; \
+	done
 
 benchmark: $(VENV)/core
 	@$(BIN)/python -m sim.benchmark --json build/benchmark.json

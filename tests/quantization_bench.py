@@ -77,7 +77,7 @@ Fault = Callable[[Any, Any], Any]
 Builder = Callable[[OperandFormat, Fault | None], Case]
 
 
-class _Faulty(Component):
+class Faulty(Component):
     """A component with the ports of another, which does the work, and with a fault."""
 
     def __init__(self, sound: Any, fault: Fault) -> None:
@@ -98,7 +98,7 @@ class _Faulty(Component):
 
 def _rtlil(component: Any, fault: Fault | None) -> str:
     if fault is not None:
-        component = _Faulty(component, fault)
+        component = Faulty(component, fault)
     text: str = rtlil.convert(component, name="top", emit_src=False)
     return text
 

@@ -1,24 +1,31 @@
 import pytest
 
-from golden.config import DatapathConfig
+from golden.config import DatapathConfig, EngineConfig, OctavConfig
 from hw.verilog import PortStyle
 from sim.adapter import with_payload_ports
 from sim.build import build
-from sim.coverage import COVERING
+from sim.coverage import SPECIALS
 from sim.design import Config, Design
 from sim.regress import TESTBENCHES
 from sim.simulation import simulate
 
+_ENGINE = EngineConfig(
+    datapath=DatapathConfig.parse("2/2/2/10", vector_size=8, accumulator_bits=16),
+    lanes=1,
+    depth=8,
+    post_lanes=1,
+    result_bits=8,
+)
 _SMALL: dict[str, Config] = {
     "vector-mac": DatapathConfig.parse("3/3U/4/-", vector_size=4),
-    "octav": COVERING["octav"][5],
-    "rescaler": COVERING["engine"][3],
-    "vector-quantizer": COVERING["engine"][3],
-    "engine": COVERING["engine"][3],
+    "octav": OctavConfig(sample_bits=6, lanes=1, depth=5, fraction_bits=0, max_iterations=3),
+    "rescaler": _ENGINE,
+    "vector-quantizer": _ENGINE,
+    "engine": _ENGINE,
 }
 
 
-@pytest.mark.parametrize("block", COVERING)
+@pytest.mark.parametrize("block", SPECIALS)
 def test_every_block_passes_with_a_port_for_each_field(block: str) -> None:
     design = Design.of(block, _SMALL[block], style=PortStyle.FIELDS)
     adapted = with_payload_ports(design)

@@ -36,12 +36,13 @@ def test_every_mismatch_is_counted_and_the_first_located() -> None:
     design = Design.of("vector-mac", config)
     # Accumulators of exactly 5 come out as 4.
     bad = (
-        design.verilog.replace("module vector_mac(", "module inner(")
+        design.verilog.replace("module vector_mac (", "module inner (")
         + """
 module vector_mac(input i_valid, input o_ready, input clk, input rst, output i_ready,
     output [24:0] o_payload, output o_valid, input [33:0] i_payload);
   wire [24:0] result;
-  inner inner(i_valid, o_ready, clk, rst, i_ready, result, o_valid, i_payload);
+  inner inner(.i_valid(i_valid), .o_ready(o_ready), .clk(clk), .rst(rst), .i_ready(i_ready),
+    .o_payload(result), .o_valid(o_valid), .i_payload(i_payload));
   assign o_payload = result == 5 ? 25'd4 : result;
 endmodule
 """

@@ -12,7 +12,7 @@ from golden.octav import End
 from hw.octav import OctavUnit
 from sim import octav_stimulus
 from sim.build import build
-from sim.coverage import OCTAV_UNITS
+from sim.coverage import sample
 from sim.design import Design
 from sim.regress import Regression, regress
 from sim.simulation import simulate
@@ -20,7 +20,7 @@ from sim.tb_octav import case, golden, step_latency
 from tests.faults import insert_fault
 
 
-@pytest.mark.parametrize("config", OCTAV_UNITS, ids=lambda config: config.slug)
+@pytest.mark.parametrize("config", sample("octav"), ids=lambda config: config.slug)
 def test_equals_golden(config: OctavConfig) -> None:
     # Corners, the demo network, random tensors with every kind of stall, resets in mid-iteration;
     # a resident unit takes exactly the documented number of cycles.

@@ -18,13 +18,13 @@ endmodule
 """
 
 _FULL_ADDERS = """
-module full_adders_3 (input [2:0] a, b, c, output [2:0] sum, carry);
+module top_sub_full_adders_3 (input [2:0] a, b, c, output [2:0] sum, carry);
   assign sum = a ^ b ^ c;
   assign carry = (a & b) | ((a ^ b) & c);
 endmodule
 module top (input clk, input [2:0] a, b, c, output reg [2:0] sum, carry);
   wire [2:0] s, t;
-  full_adders_3 adders (.a(a), .b(b), .c(c), .sum(s), .carry(t));
+  top_sub_full_adders_3 adders (.a(a), .b(b), .c(c), .sum(s), .carry(t));
   always @(posedge clk) begin sum <= s; carry <= t; end
 endmodule
 """

@@ -9,9 +9,17 @@ from amaranth.hdl import Module, Mux, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
-from golden.config import OUTPUT_FRACTION_BITS, EngineConfig, OperandFormat
+from golden.config import (
+    ELEMENT_BITS,
+    OUTPUT_FRACTION_BITS,
+    SCALE_BITS,
+    EngineConfig,
+    OperandFormat,
+)
 from golden.requantize import requantize
 from hw.quantization import FRACTION_SHAPE, ElementQuotient, Magnitude, PeakScale
+from tests.faults import insert_fault
+from tests.gates import Gates
 from tests.quantization_bench import (
     RESULT_BITS,
     Builder,
@@ -23,20 +31,23 @@ from tests.quantization_bench import (
     run,
     scale_case,
 )
+from tests.quotient_check import QuotientCheck
 
 _FORMATS = [
     OperandFormat(element_bits=element_bits, signed=signed, scale_bits=scale_bits)
     for element_bits in range(2, 9)
     for signed in (True, False)
-    for scale_bits in (None, *range(2, 9))
+    for scale_bits in (None, *SCALE_BITS)
 ]
+# Elements at wider scales are 2.7 thousand million: more than a simulation gets through.
+_WIDEST_SIMULATED = 8
 
 
 @pytest.mark.parametrize(
     ("builders", "combinations"),
     [
-        ([magnitude_case], 30 * 24 << 18),
-        ([narrow_magnitude_case, scale_case], (30 * 24 << 8) + 510 * 4 * 508),
+        ([magnitude_case], 34 * 24 << 18),
+        ([narrow_magnitude_case, scale_case], (34 * 24 << 8) + 510 * 4 * 2044),
         ([element_case], 178_249_080),
     ],
     ids=["magnitude", "scale", "element"],
@@ -49,12 +60,46 @@ def test_right_for_every_input_of_every_configuration(
         for build in builders
         for fmt in _FORMATS
         if not (build is scale_case and fmt.scale_bits is None)
+        and not (build is element_case and (fmt.scale_bits or 0) > _WIDEST_SIMULATED)
     }
     counts = run(cases.values(), tmp_path)
     assert {key: counts[case] for key, case in cases.items()} == {
         key: (case.combinations, 0) for key, case in cases.items()
     }
     assert sum(checked for checked, _ in counts.values()) == combinations
+
+
+def _find_wrong_element(
+    fmt: OperandFormat, folder: Path, fault: Fault | None = None
+) -> dict[str, int] | None:
+    """Half steps and a scale whose element is wrong: all are tried, 256 in each step, as gates."""
+    return Gates.of(QuotientCheck(fmt, fault), folder).find_failure("right", folder)
+
+
+@pytest.mark.parametrize("scale_bits", range(_WIDEST_SIMULATED + 1, SCALE_BITS.stop))
+@pytest.mark.parametrize("magnitude_bits", range(1, 9))
+def test_elements_are_right_at_every_wider_scale(
+    magnitude_bits: int, scale_bits: int, tmp_path: Path
+) -> None:
+    # Of signed elements and unsigned ones with magnitudes of as many bits: they have one component.
+    formats = [
+        OperandFormat(element_bits=bits, signed=signed, scale_bits=scale_bits)
+        for signed, bits in ((True, magnitude_bits + 1), (False, magnitude_bits))
+        if bits in ELEMENT_BITS
+    ]
+    assert len({element_case(fmt, None) for fmt in formats}) == 1
+    assert _find_wrong_element(formats[0], tmp_path) is None
+
+
+def test_a_remainder_cut_to_ten_bits_is_seen_at_the_widest_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = "reduced = Signal(len(self.scale) + 1,"
+    cut = "reduced = Signal(min(len(self.scale) + 1, 10),"
+    insert_fault((ElementQuotient.elaborate, sound, cut), monkeypatch)
+    formats = [OperandFormat(element_bits=2, scale_bits=bits) for bits in SCALE_BITS[-2:]]
+    wrong = [_find_wrong_element(fmt, tmp_path) is not None for fmt in formats]
+    assert wrong == [False, True]
 
 
 # Of signed elements of 4 bits and scales of 3: the largest are both 7.
@@ -123,6 +168,25 @@ _SINGLE_FAULTS: dict[str, tuple[Builder, Fault]] = {
         ),
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in _FAULTS | _SINGLE_FAULTS
+        if (_FAULTS | _SINGLE_FAULTS)[name][0] is element_case
+    ],
+)
+def test_every_fault_of_an_element_is_seen_among_gates(name: str, tmp_path: Path) -> None:
+    fmt = OperandFormat(element_bits=4, scale_bits=9)
+    _, fault = (_FAULTS | _SINGLE_FAULTS)[name]
+    found = _find_wrong_element(fmt, tmp_path, fault)
+    assert found is not None
+    if name in _SINGLE_FAULTS:
+        assert found == (
+            {"w": 0, "s": 0} if name == "first element" else {"w": (1 << 14) - 1, "s": 511}
+        )
 
 
 def test_bench_sees_every_fault(tmp_path: Path) -> None:

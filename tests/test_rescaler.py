@@ -1,16 +1,18 @@
-"""The RTL of the rescaler against golden, in every configuration of the engine's covering set."""
+"""The RTL of the rescaler against golden, in a sample of the covering set."""
 
 from dataclasses import replace
 
 import pytest
 
-from golden.config import EngineConfig
-from sim.coverage import ENGINES
+from golden.config import DatapathConfig, EngineConfig
+from hw.rescaler_lane import RescalerLane
+from sim.coverage import covering, sample
 from sim.design import Design
 from sim.regress import Regression, regress
+from tests.faults import insert_fault
 
 
-@pytest.mark.parametrize("config", ENGINES, ids=lambda config: config.slug)
+@pytest.mark.parametrize("config", sample("rescaler"), ids=lambda config: config.slug)
 def test_equals_golden(config: EngineConfig) -> None:
     # At full rate too: one beat per cycle after the documented latency.
     verdict = regress(Regression("rescaler", config, transactions=20_000, seed=1))
@@ -19,8 +21,31 @@ def test_equals_golden(config: EngineConfig) -> None:
 
 
 def test_multipliers_are_operators_where_they_are_for_dsps_only() -> None:
-    config = replace(ENGINES[0], dsp_multipliers=False)
+    config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"))
     for dsp in (False, True):
         verilog = Design.of("rescaler", replace(config, dsp_multipliers=dsp)).verilog
-        assert verilog.count(" * ") == (config.post_lanes if dsp else 0)
+        # Once: the lanes are one module.
+        assert verilog.count(" * ") == int(dsp)
+        assert verilog.count("rescaler_sub_rescaler_lane u_") == config.post_lanes
         assert ("full_adders_" in verilog) != dsp
+
+
+def test_accumulators_narrower_than_results_keep_their_sign() -> None:
+    # C = 16 and R = 32: the shifted product has fewer bits than what the bias is added to. The
+    # sample need not have this pair.
+    datapath = DatapathConfig.parse("4/4/4/6", accumulator_bits=16)
+    config = EngineConfig(datapath=datapath, result_bits=32, post_lanes=1)
+    verdict = regress(Regression("rescaler", config, transactions=3000, seed=1))
+    assert verdict.failure is None, verdict.failure
+
+
+def test_a_forgotten_sign_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = (RescalerLane._result, "near.eq(floor)", "near.eq(floor[: bits + 1])")
+    insert_fault(fault, monkeypatch)
+    failures = [
+        regress(Regression("rescaler", config, transactions=300, seed=1)).failure
+        for config in covering("rescaler")
+        if (config.datapath.accumulator_bits, config.result_bits) == (16, 32)
+    ]
+    assert failures
+    assert None not in failures

@@ -4,10 +4,10 @@ import pytest
 from golden.config import DatapathConfig
 from golden.mac import trace_stream
 from sim import stall, stimulus
-from sim.coverage import VECTOR_MACS
+from sim.coverage import covering
 
 
-@pytest.mark.parametrize("config", VECTOR_MACS, ids=lambda config: config.slug)
+@pytest.mark.parametrize("config", covering("vector-mac"), ids=lambda config: config.slug)
 def test_element_products_show_every_pair_of_elements(config: DatapathConfig) -> None:
     stream = stimulus.element_products(config, np.random.default_rng(0))
     _, trace = trace_stream(**stream, config=config)
@@ -24,7 +24,7 @@ def test_element_products_show_every_pair_of_elements(config: DatapathConfig) ->
     assert len(hot[0]) == len(pairs)
 
 
-@pytest.mark.parametrize("config", VECTOR_MACS, ids=lambda config: config.slug)
+@pytest.mark.parametrize("config", covering("vector-mac"), ids=lambda config: config.slug)
 def test_scale_products_show_every_pair_of_scales_up_to_16_bits(config: DatapathConfig) -> None:
     stream = stimulus.scale_products(config, np.random.default_rng(0))
     scales = [stream[name] for name in ("weight_scale", "activation_scale") if name in stream]

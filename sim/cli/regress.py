@@ -12,7 +12,7 @@ from sim.cli.block import BlockOptions, block_option, block_options, choose_conf
 from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
 from sim.cli.table import Table
-from sim.coverage import COVERING
+from sim.coverage import covering
 from sim.regress import Regression, Verdict
 from sim.regress import regress as run
 from sim.tensor_file import require_writable
@@ -73,9 +73,9 @@ def regress(
 ) -> int:
     """Compare the RTL with the golden model, bit for bit.
 
-    Without a NOTATION (or an option of the block octav), configurations are played that cover
-    every width, signedness, absent scale, scale product and vector size. Exit status 1 if any
-    result differs.
+    Without a NOTATION (or an option of the block octav), the presets are played and configurations
+    that have every pair of parameters' values, extremes with extremes. Exit status 1 if any result
+    differs.
 
     \b
     Example:
@@ -88,7 +88,7 @@ def regress(
         # Options without a notation hold for all configurations of the vector MAC.
         configs = [
             datapath.apply(config) if isinstance(config, DatapathConfig) else config
-            for config in COVERING[block]
+            for config in covering(block)
         ]
     if top is not None and verilog is None:
         raise ValueError("--top names the module of a --verilog file: give one")
