@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.hdl import Fragment, Value
+from amaranth.hdl import Cat, Fragment, Value
 from amaranth.lib.memory import MemoryData
 from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator
@@ -106,27 +106,28 @@ class _Bench:
     async def power_on(self, ctx: Any) -> None:
         for memory in self._memories:
             for row in range(memory.depth):
-                self._set_anything(ctx, Value.cast(memory[row]))
+                value = Value.cast(memory[row])
+                ctx.set(value, self._anything(len(value)))
 
     def source(self, name: str, port: Any, words: list[int]) -> _Testbench:
         offers = self._pattern()
         self.waiting[name] = len(words)
 
         async def run(ctx: Any) -> None:
-            payload = Value.cast(port.payload)
+            # As one value: the simulator settles after every `set`.
+            offer = Cat(port.payload, port.valid)
+            valid = 1 << len(offer) - 1
             for word in words:
                 while not next(offers):
-                    self._set_anything(ctx, payload)
+                    ctx.set(offer, self._anything(len(offer) - 1))
                     await ctx.tick()
-                ctx.set(payload, word)
-                ctx.set(port.valid, 1)
+                ctx.set(offer, valid | word)
                 taken = False
                 while not taken:
                     *_, taken = await ctx.tick().sample(port.ready)
-                ctx.set(port.valid, 0)
                 self.waiting[name] -= 1
                 self._idle = 0
-            self._set_anything(ctx, payload)
+            ctx.set(offer, self._anything(len(offer) - 1))
 
         return run
 
@@ -137,7 +138,6 @@ class _Bench:
             held = None
             while True:
                 ready = next(accepts)
-                ctx.set(port.ready, 0)
                 offered = ctx.get(port.valid)
                 ctx.set(port.ready, ready)
                 *_, valid, word = await ctx.tick().sample(port.valid, Value.cast(port.payload))
@@ -161,9 +161,8 @@ class _Bench:
         pattern: list[bool] = stall.scattered(self._rng, 1 - self._stalls).tolist()
         return cycle(pattern)
 
-    def _set_anything(self, ctx: Any, value: Value) -> None:
-        bits = int.from_bytes(self._rng.bytes(-(-len(value) // 8)), "little")
-        ctx.set(value, bits & ((1 << len(value)) - 1))
+    def _anything(self, bits: int) -> int:
+        return int.from_bytes(self._rng.bytes(-(-bits // 8)), "little") & (1 << bits) - 1
 
 
 def _codec(port: Any) -> Codec:

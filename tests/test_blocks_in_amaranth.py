@@ -279,9 +279,9 @@ _ENGINES = {
 _EACH_ENGINE = pytest.mark.parametrize("config", _ENGINES.values(), ids=_ENGINES)
 
 
-def _layers(config: EngineConfig, *outputs: Output, vectors: int = 2) -> _Layers:
+def _layers(config: EngineConfig, *outputs: Output, rows: int = 2, vectors: int = 2) -> _Layers:
     rng = np.random.default_rng(len(outputs))
-    shape = {"rows": 2, "channels": config.channels + 1, "vectors": vectors}
+    shape = {"rows": rows, "channels": config.channels + 1, "vectors": vectors}
     return [
         random_layer(config, rng, output=output, extreme=number == 2, **shape)
         for number, output in enumerate(outputs)
@@ -305,7 +305,8 @@ def test_engine_with_one_layer_behind_the_other(config: EngineConfig) -> None:
 @_EACH_ENGINE
 def test_engine_with_sums_in_parts(config: EngineConfig) -> None:
     # Longer than the weight buffer: PARTIAL tiles.
-    layers = _layers(config, Output.QUANTIZED, Output.ACCUMULATOR, vectors=config.depth + 2)
+    outputs = (Output.QUANTIZED, Output.ACCUMULATOR)
+    layers = _layers(config, *outputs, rows=1, vectors=config.depth + 2)
     inputs, _ = _layer_streams(config, layers)
     assert Output.PARTIAL in np.asarray(inputs["parameters"]["output"])
     assert engine(config, layers, stalls=0.4) == golden_engine(config, layers)
@@ -444,7 +445,7 @@ _FAULTS: dict[str, tuple[Callable[[], None], Fault]] = {
         (PostProcessor._feed, "beats.valid.eq(~partial)", "beats.valid.eq(1)"),
     ),
     "engine-waits-for-ready": (
-        partial(test_engine, _SCALED, Output.RESCALED),
+        partial(test_engine_with_one_layer_behind_the_other, _SCALED),
         (
             PostProcessor.elaborate,
             "self.o.valid.eq(quantizer.o.valid | direct)",
