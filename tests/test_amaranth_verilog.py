@@ -224,7 +224,8 @@ def _icarus(design: Design, phase: Phase, text: str, folder: Path) -> str:
     joined = {name: "\n".join(lines) for name, lines in parts.items()}
     (folder / "bench.v").write_text(_BENCH.format(**joined))
     (folder / "block.v").write_text(text)
-    command = ["iverilog", "-g2012", "-s", "bench", "-o", "bench.vvp", "block.v", "bench.v"]
+    # As Verilog-2005: Yosys's way to have every `always @*` run once at the start counts on it.
+    command = ["iverilog", "-g2005", "-s", "bench", "-o", "bench.vvp", "block.v", "bench.v"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     played = subprocess.run(["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True)
     return played.stdout.decode().strip()
@@ -247,15 +248,20 @@ def _octav_phase(design: Design, config: OctavConfig) -> Phase:
 
 def _engine_phase(design: Design, config: EngineConfig) -> Phase:
     rng = np.random.default_rng(0)
-    shape = {"rows": 3, "channels": 5, "vectors": config.depth + 1}
     outputs = (Output.QUANTIZED, Output.ACCUMULATOR, Output.RESCALED)
-    layers = [random_layer(config, rng, output=output, **shape) for output in outputs]
+    layers = [
+        random_layer(config, rng, rows=3, channels=5, vectors=config.depth + 1, output=output)
+        for output in outputs
+    ]
     return engine_phase("layers", design, config, layers)[0]
 
 
-@pytest.mark.skipif(
+_NEEDS_ICARUS = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="needs Icarus Verilog: apt-get install iverilog"
 )
+
+
+@_NEEDS_ICARUS
 @pytest.mark.parametrize(
     ("block", "config", "phase_of"),
     [
@@ -273,3 +279,12 @@ def test_verilog_of_amaranth_computes_golden(
     text = verilog.convert(BLOCKS[block](config), name="block", emit_src=False)
     results = sum(len(words) for words in phase.expected.values())
     assert _icarus(design, phase, text, tmp_path) == f"received {results} wrong 0"
+
+
+@_NEEDS_ICARUS
+def test_simulation_sees_a_wrong_result(tmp_path: Path) -> None:
+    design = Design.of("vector-mac", _PLAIN)
+    phase = _vector_mac_phase(design, _PLAIN)
+    phase.expected["o"][7, 0] ^= 1
+    text = verilog.convert(VectorMac(_PLAIN), name="block", emit_src=False)
+    assert _icarus(design, phase, text, tmp_path).endswith("wrong 1")
