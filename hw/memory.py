@@ -17,12 +17,14 @@ module {{module}} (
   input {row} write_data,
 {ports}
 );
-  reg {row} storage [0:{last}];
+{attribute}  reg {row} storage [0:{last}];
   always @(posedge clk)
     if (write_enable) storage[write_address] <= write_data;
 {read}
 endmodule
 """
+# Without it Yosys puts a register beside the block RAM, for a row that is written when it is read.
+_ATTRIBUTE = "  (* no_rw_check *)\n"
 _REGISTERED_PORTS = """\
   input read_enable,
   input {address} read_address,
@@ -39,9 +41,10 @@ _DIRECT_READ = "  assign read_data = storage[read_address];"
 class RowMemory(wiring.Component):
     """Keep `depth` rows. They contain anything at power-on, and reset does not change them.
 
-    A row that is written and read in the same cycle is read as it was before. In Verilog it is a
-    module of its own, `<top>_sub_memory_<depth>x<width>`, for a tool to infer block RAM from, or
-    for a macro to take its place.
+    A registered read of a row that is being written gives its old content in a simulation, and
+    anything in a block RAM: nothing may depend on it. In Verilog the memory is a module of its own,
+    `<top>_sub_memory_<depth>x<width>`, for a tool to infer block RAM from, or for a macro to take
+    its place.
 
     Parameters
     ----------
@@ -92,6 +95,7 @@ class RowMemory(wiring.Component):
             **sizes,
             ports=ports.format(**sizes),
             last=self._depth - 1,
+            attribute=_ATTRIBUTE if self._registered else "",
             read=_REGISTERED_READ if self._registered else _DIRECT_READ,
         )
 

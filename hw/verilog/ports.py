@@ -7,7 +7,7 @@ from amaranth.hdl import Fragment, Module, Shape
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In
 
-__all__ = ["PortStyle", "describe", "tool_versions"]
+__all__ = ["PortStyle", "describe", "fields_of", "tool_versions"]
 
 
 class PortStyle(enum.StrEnum):
@@ -46,7 +46,7 @@ def describe(component, *, name, style=PortStyle.FIELDS):
         forward = ("input", "output") if member.flow == In else ("output", "input")
         layout = member.signature.members["payload"].shape
         width = Shape.cast(layout).width
-        fields = _fields(layout)
+        fields = fields_of(layout)
         if style is PortStyle.PAYLOAD:
             ports.append(_port(f"{path}_payload", forward[0], width, f"payload of stream {path}"))
         else:
@@ -94,7 +94,8 @@ def _port(name, direction, width, role):
     return {"name": name, "direction": direction, "width": width, "role": role}
 
 
-def _fields(layout):
+def fields_of(layout):
+    """Return the fields of a payload as `describe` says them, without their ports."""
     fields = []
     for name, field in layout:
         elements = None
