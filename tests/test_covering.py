@@ -1,0 +1,73 @@
+"""Every block in the configurations of the covering set, everywhere but in plain Verilator.
+
+`make regress-all` plays them there, with much more stimulus than here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.lib.wiring import Component
+
+from sim.case import Case
+from sim.design import BLOCKS, Design
+from sim.regress import TESTBENCHES, Regression, regress
+from tests.amaranth_bench import play, records
+from tests.designs import DESIGNS, name_of
+from tests.linters import YOSYS
+from tests.ppa import needs_programs
+from tests.yosys import run_yosys
+
+needs_icarus = needs_programs("iverilog", "vvp")
+
+# Words of all streams in a phase that Amaranth's simulator plays: seconds, in a large engine.
+_WORDS = 250
+
+
+def _short(cases: list[Case]) -> Case:
+    """The longest case that is short enough."""
+
+    def length(case: Case) -> int:
+        return sum(map(len, (case.phase.inputs | case.phase.expected).values()))
+
+    played = [case for case in cases if case.phase.reset_after is None]
+    return max(
+        (case for case in played if length(case) <= _WORDS),
+        key=length,
+        default=min(played, key=length),
+    )
+
+
+@pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
+def test_equals_golden_in_amaranth(block: str, config: Any) -> None:
+    design = Design.of(block, config)
+    phase = _short(TESTBENCHES[block](design, config, 30, 1)).phase
+    component: Component = BLOCKS[block](config)
+    inputs = {port: design.codec(port).unpack(words) for port, words in phase.inputs.items()}
+    results = play(component, inputs, stalls=0.2)
+    assert results == {
+        port: records(design.codec(port).unpack(words)) for port, words in phase.expected.items()
+    }
+
+
+@needs_icarus
+@pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
+def test_equals_golden_in_icarus(block: str, config: Any) -> None:
+    verdict = regress(Regression(block, config, transactions=60, seed=1, simulator="icarus"))
+    assert verdict.failure is None, verdict.failure
+
+
+@needs_icarus
+@pytest.mark.skipif(YOSYS is None, reason="needs a Yosys that is no WebAssembly: yosys")
+@pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
+def test_flattened_netlist_equals_golden(block: str, config: Any, tmp_path: Path) -> None:
+    (tmp_path / "design.v").write_text(Design.of(block, config).verilog)
+    top = block.replace("-", "_")
+    assert YOSYS is not None
+    script = f"read_verilog design.v; synth -flatten -noabc -top {top}; write_verilog netlist.v"
+    run_yosys(script, tmp_path, "-q", program=YOSYS)
+    netlist = tmp_path / "netlist.v"
+    verdict = regress(
+        Regression(block, config, transactions=6, seed=1, verilog=netlist, simulator="icarus")
+    )
+    assert verdict.failure is None, verdict.failure
