@@ -60,7 +60,10 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
         (("generate", "4/4/4/6", "--accumulator-bits", "exact", "-o", "out.v"), r"go together"),
         (("generate", "4/4/4/6", "--pipeline-depth", "4", "-o", "out.v"), r"from 1 to 3, not 4"),
         (("generate", "4/4/4/6", "--block", "engine9", "-o", "out.v"), r"'engine9' is not"),
-        (("generate", "4/4/4/6", "--name", "1x", "-o", "out.v"), r"Verilog identifier, not '1x'"),
+        (
+            ("generate", "4/4/4/6", "--name", "1x", "-o", "out.v"),
+            r"name must be an identifier .*, not '1x'",
+        ),
         (("generate", "4/4/4/6", "-o", "out.txt"), r"out.txt: the Verilog file must end in \.v"),
         (("generate", "4/4/4/6", "-o", "w.npy/out.v"), r"w\.npy: "),
         (("generate", "4/4/4/6"), r"Missing option '-o'"),
@@ -157,7 +160,7 @@ def test_generate_takes_less_than_two_seconds_of_a_processor(tmp_path: Path) -> 
     seconds += ended.children_system - started.children_system
     assert done.returncode == 0, done.stderr
     assert seconds < 2
-    assert "module vector_mac(" in (tmp_path / "build/mac.v").read_text()
+    assert "module vector_mac (" in (tmp_path / "build/mac.v").read_text()
     description = json.loads((tmp_path / "build/mac.json").read_text())
     assert description["configuration"]["notation"] == "4/4/4/6"
     assert json.loads((tmp_path / "build/result.json").read_text())["verilog"] == "build/mac.v"

@@ -53,7 +53,7 @@ def test_plays_a_synthesised_netlist(simulator: str, verilog: str, tmp_path: Pat
     [
         (r"module vector_mac\b", "module mac",
          r"^scalewright: vector_mac does not build, see \S+: .*vector_mac.*$"),
-        (r"\bo__ready\b", "ready", r"^scalewright: vector_mac has no port o_ready$"),
+        (r"\bo_ready\b", "ready", r"^scalewright: vector_mac has no port o_ready$"),
         (r"\bendmodule\b", "",
          r"^scalewright: vector_mac does not build, see \S+: .*vector_mac\.v:\d+:.*syntax error"),
     ],

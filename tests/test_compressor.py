@@ -165,8 +165,8 @@ _FAULTS: dict[str, Fault] = {
     "full-adders-lose-a-carry": (FullAdders.elaborate, " | (half & self.c)", ""),
     "sum-and-carry-swapped": (
         add_bits,
-        "o_sum=total, o_carry=carry",
-        "o_sum=carry, o_carry=total",
+        "return adders.sum, adders.carry",
+        "return adders.carry, adders.sum",
     ),
     "carries-of-one-column-go-one-too-far": (
         Compressor._reduce,
@@ -253,10 +253,13 @@ def test_dot_product_has_no_more_full_adders_than_bits_to_get_rid_of(
 ) -> None:
     config = DatapathConfig.parse(notation, vector_size=vector_size)
     verilog = convert(DotProduct(config), name="dot_product")
-    sizes = [int(size) for size in re.findall(r"^  full_adders_(\d+) ", verilog, re.MULTILINE)]
+    sizes = [
+        int(size)
+        for size in re.findall(r"^  dot_product_sub_full_adders_(\d+) ", verilog, re.MULTILINE)
+    ]
     # Of three bits a full adder leaves two, and of those of the products the sum's are left.
     bits = vector_size * config.weights.element_bits * config.activations.element_bits
     assert 0.9 * bits < sum(sizes) <= bits - config.dot_bits
     # Defined once each, however many there are.
-    defined = re.findall(r"^module full_adders_(\d+)\(", verilog, re.MULTILINE)
+    defined = re.findall(r"^module dot_product_sub_full_adders_(\d+) \(", verilog, re.MULTILINE)
     assert sorted(map(int, defined)) == sorted(set(sizes))

@@ -99,11 +99,11 @@ def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
 @pytest.mark.parametrize(
     ("pattern", "replacement"),
     [
-        pytest.param(r", row\[11\] }", ", 1'h1 }", id="comparison-not-strict"),
-        pytest.param(r"row\[10:0\], 1'h1 }", "row[10:0], 1'h0 }", id="one-of-a-negative-lost"),
-        pytest.param(r"\? 2'h2 :", "? 2'h1 :", id="cycle-called-fixed"),
+        pytest.param(r", row\[11\]\}", ", 1'b1}", id="comparison-not-strict"),
+        pytest.param(r"row\[10:0\], 1'b1\}", "row[10:0], 1'b0}", id="one-of-a-negative-lost"),
+        pytest.param(r"end_ <= 2'd2", "end_ <= 2'd1", id="cycle-called-fixed"),
         pytest.param(r"iterations == 4'ha", "iterations == 4'h9", id="limit-one-too-early"),
-        pytest.param(r"= threshold > ", "= threshold < ", id="smaller-value-of-a-cycle"),
+        pytest.param(r"= threshold_2 > ", "= threshold_2 < ", id="smaller-value-of-a-cycle"),
     ],
 )
 def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path) -> None:

@@ -56,6 +56,35 @@ class VerilogPlatform:
                 ports[f"i_{port}"] = signal
         return Instance(module, **ports)
 
+    def _adopt(self, modules, below):
+        """Write the modules of components that are not `shared`, under names like all others."""
+        adopted = {}
+        for each in below:
+            ports = Names()
+            names = {
+                wire.name[1:]: ports.add(wire.name[1:])
+                for wire in each.wires.values()
+                if wire.direction
+            }
+            new = f"{self._name}{MARKER}{Names().add(each.name.partition('.')[2])}"
+            self._names[new] = number = self._names.get(new, 0) + 1
+            adopted[f"\\{each.name}"] = new if number == 1 else f"{new}_{number}", names
+            each.name = adopted[f"\\{each.name}"][0]
+            outputs = {names[wire.name[1:]] for wire in each.ports("output")}
+            self._ports[each.name] = set(names.values()) - outputs, outputs
+        for each in modules:
+            for cell in each.cells:
+                if cell.kind in adopted:
+                    new, names = adopted[cell.kind]
+                    cell.kind = f"\\{new}"
+                    cell.connections = {
+                        names[port]: value for port, value in cell.connections.items()
+                    }
+        driven = {f"\\{name}": outputs for name, (_, outputs) in self._ports.items()}
+        for each, (_, names) in zip(below, adopted.values(), strict=True):
+            writer = ModuleWriter(each, driven, names, reserved=[self._name])
+            self._texts.append("\n".join(writer.lines()) + "\n")
+
     def _new_name(self, component):
         if hasattr(component, "verilog_name"):
             return f"{self._name}{MARKER}{component.verilog_name}"
@@ -73,7 +102,7 @@ class VerilogPlatform:
             inputs = {name for name in inputs if re.search(rf"\binput .*\b{name}\b", text)}
             self._ports[module] = inputs, outputs
             return text
-        (read,) = reader.read(
+        modules = reader.read(
             rtlil.convert(
                 component,
                 name=module,
@@ -83,6 +112,9 @@ class VerilogPlatform:
                 emit_src=False,
             )
         )
+        read = next(each for each in modules if each.name == module)
+        below = [each for each in modules if each is not read]
+        self._adopt(modules, below)
         names = {"clk": "clk", "rst": "rst"} | {wire: name for name, (wire, _, _) in ports.items()}
         undriven = outputs - {names[port.name[1:]] for port in read.ports("output")}
         if undriven:
