@@ -5,7 +5,7 @@ from typing import Any
 
 from sim.coverage import SPECIALS, covering, sample
 
-# Set by `make test-covering`.
+# Set by hand: hours.
 ALL = "SCALEWRIGHT_TEST_ALL" in os.environ
 
 # Blocks with configurations, for a test's parameters.
