@@ -5,9 +5,7 @@ What a combinational process does becomes conditional operators: unlike an `alwa
 value from time 0 on, and let an unknown condition through in simulation.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
-from textwrap import wrap
 
 from hw.verilog.names import Names
 from hw.verilog.netlist import (
@@ -20,24 +18,21 @@ from hw.verilog.netlist import (
     switches,
 )
 from hw.verilog.rtlil import Assign, Const, Process, Slice
+from hw.verilog.statements import edges_of, is_exclusive, is_tree, merged_chunks
+from hw.verilog.text import (
+    Waiver,
+    bit_range,
+    broken,
+    constant,
+    else_statement,
+    if_statement,
+    index_of,
+    is_bracketed,
+    nested,
+    opened,
+)
 
 __all__ = ["ModuleWriter"]
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """A rule of Verilator that some lines break, and why."""
-
-    rule: str
-    reason: str
-
-    def around(self, lines):
-        """The lines with the rule off."""
-        return [
-            f"/* verilator lint_off {self.rule} */ // {self.reason}",
-            *lines,
-            f"/* verilator lint_on {self.rule} */",
-        ]
 
 
 UNREAD_BITS = Waiver("UNUSEDSIGNAL", "some of these bits are dropped, as by rounding")
@@ -45,7 +40,6 @@ _MULTIPLIER = Waiver("WIDTHEXPAND", "narrow operands, so that tools take a multi
 
 # Longer expressions get a wire of their own.
 _LONGEST = 72
-_COLUMNS = 100
 
 
 class ModuleWriter:
@@ -78,9 +72,9 @@ class ModuleWriter:
         self._inlined = {}
         # Names for values that are written often, such as the same bit of all elements.
         self._aliases = {
-            tuple(_merged(connection.value)): connection.target.wire
+            tuple(merged_chunks(connection.value)): connection.target.wire
             for connection in reversed(module.connections)
-            if len(_merged(connection.value)) > 2 and self._is_plain(connection.value)
+            if len(merged_chunks(connection.value)) > 2 and self._is_plain(connection.value)
         }
         # Wires to declare, in order: first what is a port no more.
         self._declared = [
@@ -102,7 +96,7 @@ class ModuleWriter:
                 done.add(wire)
                 assigns += self._assign(wire)
         for name, _, text in self._shared:
-            assigns += _broken(f"assign {name} = {text};")
+            assigns += broken(f"assign {name} = {text};")
         assigns += self._joined_fields()
         body = [*self._declarations(), *assigns, *instances, *always, *self._initial()]
         return [
@@ -180,14 +174,14 @@ class ModuleWriter:
         body, _ = self._next_body(register)
         if len(body) == 1 and not isinstance(body[0], Assign) and len(body[0].cases) == 1:
             body = body[0].cases[0][1]  # within the condition of an always block
-        return not _is_tree(body, self._module.wires[register].width)
+        return not is_tree(body, self._module.wires[register].width)
 
     def _parts(self, wire):
         """The parts that a combinational process drives a wire in: from which bit to which."""
         driver, width = self._netlist.drivers[wire], self._netlist.width(wire)
         if not isinstance(driver, Process):
             return [(0, width)]
-        return list(pairwise(sorted({0, width, *_edges(driver.body, width)})))
+        return list(pairwise(sorted({0, width, *edges_of(driver.body, width)})))
 
     def _identifier(self, wire):
         if wire not in self._identifiers:
@@ -230,7 +224,7 @@ class ModuleWriter:
 
     def _expression(self, value):
         """Text of a value, and whether it is a single word or in brackets."""
-        merged = _merged(value)
+        merged = merged_chunks(value)
         if alias := self._aliases.get(tuple(merged)):
             return self._identifier(alias), True
         parts = []
@@ -251,7 +245,7 @@ class ModuleWriter:
 
     def _chunk(self, chunk):
         if isinstance(chunk, Const):
-            return _constant(chunk), True
+            return constant(chunk), True
         wire = chunk.wire
         width = self._netlist.width(wire) or self._module.wires[wire].width
         if self._may_inline(wire):
@@ -264,17 +258,17 @@ class ModuleWriter:
             if wire in self._inlined:
                 assert (chunk.low, chunk.width) == (0, width), f"a part of an expression: {chunk}"
                 text = self._inlined[wire]
-                return text, text.isidentifier() or _bracketed(text)
+                return text, text.isidentifier() or is_bracketed(text)
         name = self._identifier(wire)
         if chunk.low == 0 and chunk.width == width:
             return name, True
-        return f"{name}{_index(chunk.low, chunk.width)}", True
+        return f"{name}{index_of(chunk.low, chunk.width)}", True
 
     def _driver_text(self, wire):
         driver = self._netlist.drivers[wire]
         width = self._netlist.width(wire)
         if isinstance(driver, tuple):
-            merged = tuple(_merged(driver))
+            merged = tuple(merged_chunks(driver))
             if self._aliases.get(merged) == wire:
                 del self._aliases[merged]
                 text = self._text(driver)
@@ -294,7 +288,7 @@ class ModuleWriter:
         if kind in ("$not", "$neg"):
             return f"{'~' if kind == '$not' else '-'}{self._operand(values[0], of_unary=True)}"
         if kind in REDUCTIONS and not values[0]:
-            return _constant(Const(1, int(kind == "$reduce_and")))
+            return constant(Const(1, int(kind == "$reduce_and")))
         if kind in ("$shl", "$shr", "$sshr") and not values[1]:
             return self._text(values[0])
         if kind in REDUCTIONS:
@@ -334,7 +328,7 @@ class ModuleWriter:
                 for patterns, inner in statement.cases
             ]
             after = text
-            if _is_exclusive(statement):
+            if is_exclusive(statement):
                 # In any order, then: what does the same as no match at all needs no mention.
                 after = next((chosen for condition, chosen in choices if condition is None), text)
                 choices = [choice for choice in choices if choice[0] and choice[1] != after]
@@ -342,7 +336,7 @@ class ModuleWriter:
                 if condition is None:
                     after = chosen
                 elif chosen != after:
-                    after = f"{condition} ? {_nested(chosen)} : {_nested(after)}"
+                    after = f"{condition} ? {nested(chosen)} : {nested(after)}"
             text = after
         return text
 
@@ -362,14 +356,14 @@ class ModuleWriter:
             if not bits:
                 return None
             value = tuple(chunk for at, _ in bits for chunk in part_of(test, at, 1))
-            value = _rejoined(value)
+            value = tuple(merged_chunks(value))
             number = sum(int(bit) << position for position, (_, bit) in enumerate(bits))
             if len(bits) == 1:
                 text = self._operand(value, of_unary=not number)
                 texts.append(text if number else f"~{text}")
             else:
-                constant = _constant(Const(len(bits), number))
-                texts.append(f"({self._operand(value)} == {constant})")
+                wanted = constant(Const(len(bits), number))
+                texts.append(f"({self._operand(value)} == {wanted})")
         if not texts:
             return None
         return texts[0] if len(texts) == 1 else f"({' | '.join(texts)})"
@@ -382,13 +376,13 @@ class ModuleWriter:
         if not isinstance(driver, Process):
             text = self._driver_text(wire)
             if getattr(driver, "kind", None) == "$mul":
-                return _MULTIPLIER.around(_broken(f"assign {name} = {text};"))
-            return _broken(f"assign {name} = {text};")
+                return _MULTIPLIER.around(broken(f"assign {name} = {text};"))
+            return broken(f"assign {name} = {text};")
         lines = []
         for low, high in self._parts(wire):
             text = self._selected(driver.body, Slice(wire, low, high - low))
-            index = "" if high - low == width else _index(low, high - low)
-            lines += _broken(f"assign {name}{index} = {text};")
+            index = "" if high - low == width else index_of(low, high - low)
+            lines += broken(f"assign {name}{index} = {text};")
         return lines
 
     def _always_blocks(self):
@@ -406,13 +400,13 @@ class ModuleWriter:
             loads, resets = groups.setdefault((clock, reset is not None, guard), ([], []))
             loads += self._nonblocking(wire, body)
             if reset is not None:
-                resets.append([f"{self._identifier(wire)} <= {_constant(reset)};"])
+                resets.append([f"{self._identifier(wire)} <= {constant(reset)};"])
         lines = []
         for (clock, has_reset, guard), (loads, resets) in groups.items():
-            block = loads if guard is None else [_if(guard, loads)]
+            block = loads if guard is None else [if_statement(guard, loads)]
             if has_reset:
-                block = [_if("rst", resets) + _else(block)]
-            lines += _opened(f"always @(posedge {clock})", block)
+                block = [if_statement("rst", resets) + else_statement(block)]
+            lines += opened(f"always @(posedge {clock})", block)
         return lines
 
     def _next_body(self, wire):
@@ -439,18 +433,18 @@ class ModuleWriter:
         """The statements of a flip-flop's process, each as a list of lines."""
         statements = []
         name, width = self._identifier(wire), self._module.wires[wire].width
-        if not _is_tree(body, width):
-            for low, high in pairwise(sorted({0, width, *_edges(body, width)})):
-                index = "" if high - low == width else _index(low, high - low)
+        if not is_tree(body, width):
+            for low, high in pairwise(sorted({0, width, *edges_of(body, width)})):
+                index = "" if high - low == width else index_of(low, high - low)
                 text = self._selected(body, Slice(wire, low, high - low), f"{name}{index}")
                 if text != f"{name}{index}":
-                    statements.append(_broken(f"{name}{index} <= {text};"))
+                    statements.append(broken(f"{name}{index} <= {text};"))
             return statements
         for statement in body:
             if isinstance(statement, Assign):
-                statements.append(_broken(f"{name} <= {self._text(statement.value)};"))
+                statements.append(broken(f"{name} <= {self._text(statement.value)};"))
                 continue
-            if _is_exclusive(statement) and len(statement.cases) > 2:
+            if is_exclusive(statement) and len(statement.cases) > 2:
                 statements += self._case(wire, statement)
                 continue
             chain = []
@@ -460,7 +454,9 @@ class ModuleWriter:
                 if condition is None:
                     chain = loads
                 elif loads or chain:
-                    chain = [_if(condition, loads) + (_else(chain) if chain else [])]
+                    chain = [
+                        if_statement(condition, loads) + (else_statement(chain) if chain else [])
+                    ]
             statements += chain
         return statements
 
@@ -468,11 +464,11 @@ class ModuleWriter:
         """A flip-flop's switch between values of which one at most matches."""
         lines, has_default = [], any(not patterns for patterns, _ in switch.cases)
         for patterns, inner in switch.cases:
-            labels = [_constant(Const(len(pattern), int(pattern, 2))) for pattern in patterns]
+            labels = [constant(Const(len(pattern), int(pattern, 2))) for pattern in patterns]
             loads = self._nonblocking(wire, inner)
             head = f"{', '.join(labels)}:" if labels else "default:"
             if loads:
-                lines += _opened(head, loads)
+                lines += opened(head, loads)
             elif has_default:
                 lines.append(f"{head} ;")
         if not has_default:
@@ -490,7 +486,7 @@ class ModuleWriter:
             (chunk, *_) = value
             is_open = isinstance(chunk, Slice) and not self._is_needed(chunk.wire)
             connections.append(f".{port}({'' if is_open else self._text(value)})")
-        return _broken(f"{cell.kind[1:]} {name} ({', '.join(connections)});")
+        return broken(f"{cell.kind[1:]} {name} ({', '.join(connections)});")
 
     def _initial(self):
         """Power-on values, those of the reset; for registers with one."""
@@ -498,10 +494,10 @@ class ModuleWriter:
         for wire in self._registers:
             if self._next_body(wire)[1] is not None:
                 initial = self._module.initial[wire]
-                values.append([f"{self._identifier(wire)} = {_constant(initial)};"])
+                values.append([f"{self._identifier(wire)} = {constant(initial)};"])
         if not values:
             return []
-        return ["`ifndef SCALEWRIGHT_NO_INITIAL", *_opened("initial", values), "`endif"]
+        return ["`ifndef SCALEWRIGHT_NO_INITIAL", *opened("initial", values), "`endif"]
 
     def _declarations(self):
         shapes = {}
@@ -521,8 +517,8 @@ class ModuleWriter:
                 line
                 for (is_partly, is_wire, width), names in sorted(shapes.items())
                 if is_partly == partly
-                for line in _broken(
-                    f"{'wire' if is_wire else 'reg'}{_range(width)} {', '.join(names)};"
+                for line in broken(
+                    f"{'wire' if is_wire else 'reg'}{bit_range(width)} {', '.join(names)};"
                 )
             ]
             lines += UNREAD_BITS.around(declared) if partly and declared else declared
@@ -541,7 +537,7 @@ class ModuleWriter:
             for port, width in self._fields.get(name, [(name, wire.width)]):
                 mask = (1 << width) - 1 << low
                 read = self._netlist.demanded[wire.name] & mask == mask
-                line = [f"{wire.direction}{kind}{_range(width)} {port},"]
+                line = [f"{wire.direction}{kind}{bit_range(width)} {port},"]
                 lines += line if read or wire.direction == "output" else UNREAD_BITS.around(line)
                 low += width
         at = max(at for at, line in enumerate(lines) if line.endswith(","))
@@ -559,124 +555,10 @@ class ModuleWriter:
         for name, ports in self._fields.items():
             if directions[name] == "input":
                 joined = ", ".join(port for port, _ in reversed(ports))
-                lines += _broken(f"assign {name} = {{{joined}}};")
+                lines += broken(f"assign {name} = {{{joined}}};")
                 continue
             low = 0
             for port, width in ports:
-                lines.append(f"assign {port} = {name}{_index(low, width)};")
+                lines.append(f"assign {port} = {name}{index_of(low, width)};")
                 low += width
         return lines
-
-
-def _range(width):
-    return f" [{width - 1}:0]" if width > 1 else ""
-
-
-def _constant(const):
-    if const.width == 1:
-        return f"1'b{const.value}"
-    return f"{const.width}'h{const.value:x}" if const.value > 9 else f"{const.width}'d{const.value}"
-
-
-def _merged(value):
-    """Chunks with neighbouring constants, and neighbouring bits of a wire, as one."""
-    merged = []
-    for chunk in value:
-        last = merged[-1] if merged else None
-        if isinstance(chunk, Const) and isinstance(last, Const):
-            merged[-1] = Const(last.width + chunk.width, last.value | chunk.value << last.width)
-        elif (
-            isinstance(chunk, Slice)
-            and isinstance(last, Slice)
-            and (last.wire, last.low + last.width) == (chunk.wire, chunk.low)
-        ):
-            merged[-1] = Slice(last.wire, last.low, last.width + chunk.width)
-        else:
-            merged.append(chunk)
-    return merged
-
-
-def _rejoined(value):
-    return tuple(_merged(value))
-
-
-def _nested(text):
-    return f"({text})" if " " in text and not _bracketed(text) else text
-
-
-def _bracketed(text):
-    """Whether a text is one pair of brackets, or braces."""
-    if text[0] not in "({":
-        return False
-    depth = 0
-    for at, character in enumerate(text):
-        depth += (character in "({") - (character in ")}")
-        if depth == 0:
-            return at == len(text) - 1
-    return False
-
-
-def _is_exclusive(switch):
-    """Whether the patterns of a switch are different numbers."""
-    patterns = [pattern for patterns, _ in switch.cases for pattern in patterns]
-    return not any("-" in pattern for pattern in patterns) and len(set(patterns)) == len(patterns)
-
-
-def _is_tree(body, width):
-    """Whether there is one statement for each case: an assignment of all bits, or a switch.
-
-    Only these are written as statements. Yosys 0.70 loses some of those that others override.
-    """
-    if len(body) != 1:
-        return not body
-    (statement,) = body
-    if isinstance(statement, Assign):
-        return statement.target.width == width
-    return all(_is_tree(inner, width) for _, inner in statement.cases)
-
-
-def _edges(body, width):
-    for statement in body:
-        if isinstance(statement, Assign):
-            for edge in (statement.target.low, statement.target.low + statement.target.width):
-                if edge < width:
-                    yield edge
-        else:
-            for _, inner in statement.cases:
-                yield from _edges(inner, width)
-
-
-def _if(condition, block):
-    condition = condition if _bracketed(condition) and condition[0] == "(" else f"({condition})"
-    return _opened(f"if {condition}", block)
-
-
-def _else(block):
-    if len(block) == 1 and block[0][0].startswith("if "):
-        return [f"else {block[0][0]}", *block[0][1:]]
-    return _opened("else", block)
-
-
-def _opened(head, block):
-    """Statements under their head, on one line where that fits and no `else` can go astray."""
-    if len(block) == 1 and len(block[0]) == 1:
-        (line,) = block[0]
-        if not line.startswith("if ") and len(head) + len(line) < _COLUMNS - 12:
-            return [f"{head} {line}"]
-    lines = [f"  {line}" for statement in block for line in statement]
-    return [f"{head} begin", *lines, "end"]
-
-
-def _index(low, width):
-    return f"[{low}]" if width == 1 else f"[{low + width - 1}:{low}]"
-
-
-def _broken(line):
-    """A line, or several."""
-    return wrap(
-        line,
-        _COLUMNS - 8,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
