@@ -66,10 +66,10 @@ class VerilogPlatform:
                 for wire in each.wires.values()
                 if wire.direction
             }
-            new = f"{self._name}{MARKER}{Names().add(each.name.partition('.')[2])}"
-            self._names[new] = number = self._names.get(new, 0) + 1
-            adopted[f"\\{each.name}"] = new if number == 1 else f"{new}_{number}", names
-            each.name = adopted[f"\\{each.name}"][0]
+            below_top = Names().add(each.name.partition(".")[2])
+            new = self._numbered(f"{self._name}{MARKER}{below_top}")
+            adopted[f"\\{each.name}"] = new, names
+            each.name = new
             outputs = {names[wire.name[1:]] for wire in each.ports("output")}
             self._ports[each.name] = set(names.values()) - outputs, outputs
         for each in modules:
@@ -89,7 +89,10 @@ class VerilogPlatform:
         if hasattr(component, "verilog_name"):
             return f"{self._name}{MARKER}{component.verilog_name}"
         words = re.findall(r"[A-Z][a-z0-9]*", type(component).__name__)
-        name = f"{self._name}{MARKER}{'_'.join(words).lower()}"
+        return self._numbered(f"{self._name}{MARKER}{'_'.join(words).lower()}")
+
+    def _numbered(self, name):
+        """A module's name, with a number where it is not the first of it."""
         self._names[name] = number = self._names.get(name, 0) + 1
         return name if number == 1 else f"{name}_{number}"
 
