@@ -21,16 +21,19 @@ _COLUMNS = 100
 
 @dataclass(frozen=True)
 class Waiver:
-    """A rule of Verilator that some lines break, and why."""
+    """A rule of Verilator that some lines break, those of slang that say the same, and why."""
 
     rule: str
     reason: str
+    slang: tuple[str, ...] = ()
 
     def around(self, lines):
-        """The lines with the rule off."""
+        """The lines with the rules off."""
         return [
             f"/* verilator lint_off {self.rule} */ // {self.reason}",
+            *(f"// slang lint_off {rule}" for rule in self.slang),
             *lines,
+            *(f"// slang lint_on {rule}" for rule in self.slang),
             f"/* verilator lint_on {self.rule} */",
         ]
 

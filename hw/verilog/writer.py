@@ -36,7 +36,12 @@ __all__ = ["ModuleWriter"]
 
 
 UNREAD_BITS = Waiver("UNUSEDSIGNAL", "some of these bits are dropped, as by rounding")
-_MULTIPLIER = Waiver("WIDTHEXPAND", "narrow operands, so that tools take a multiplier of a DSP")
+_UNREAD_PORT = Waiver("UNUSEDSIGNAL", "nothing depends on it in this configuration", ("unused-port",))
+_MULTIPLIER = Waiver(
+    "WIDTHEXPAND",
+    "narrow operands, so that tools take a multiplier of a DSP",
+    ("sign-conversion", "arith-op-mismatch"),
+)
 
 # Longer expressions get a wire of their own.
 _LONGEST = 72
@@ -536,9 +541,11 @@ class ModuleWriter:
             low = 0
             for port, width in self._fields.get(name, [(name, wire.width)]):
                 mask = (1 << width) - 1 << low
-                read = self._netlist.demanded[wire.name] & mask == mask
+                read = self._netlist.demanded[wire.name] & mask
                 line = [f"{wire.direction}{kind}{bit_range(width)} {port},"]
-                lines += line if read or wire.direction == "output" else UNREAD_BITS.around(line)
+                if wire.direction == "input" and read != mask:
+                    line = (UNREAD_BITS if read else _UNREAD_PORT).around(line)
+                lines += line
                 low += width
         at = max(at for at, line in enumerate(lines) if line.endswith(","))
         lines[at] = lines[at].removesuffix(",")
