@@ -15,10 +15,10 @@ from amaranth.lib.memory import MemoryData
 from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator
 
-from hw.memory import RowMemory
-from hw.verilog.ports import fields_of
-from sim import stall
-from sim.codec import Codec, Field, as_integers, as_words
+from scalewright.hw.primitives.memory import RowMemory
+from scalewright.hw.verilog.ports import fields_of
+from scalewright.sim.bench import stall
+from scalewright.sim.bench.codec import Codec, Field, as_integers, as_words
 
 Payloads: TypeAlias = Mapping[str, npt.ArrayLike]
 Records: TypeAlias = list[dict[str, Any]]
@@ -96,7 +96,7 @@ class _Bench:
         self.waiting: dict[str, int] = {}
 
     def instance_of(self, component: Component) -> Any:
-        """Note the rows of a memory (hw/shared.py asks), and let everything elaborate itself."""
+        """Note the rows of a memory (`shared` asks), and let everything elaborate itself."""
         if not isinstance(component, RowMemory):
             return None
         module = component.elaborate(None)

@@ -3,9 +3,9 @@
 import hashlib
 from typing import Any
 
-from sim.case import Case
-from sim.design import Design
-from sim.plan import Phase
+from scalewright.sim.bench.case import Case
+from scalewright.sim.bench.plan import Phase
+from scalewright.sim.blocks.design import Design
 
 
 def combine(designs: dict[str, Design], *, name: str) -> Design:

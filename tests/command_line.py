@@ -8,7 +8,7 @@ from pathlib import Path
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run `scalewright` in a folder."""
     return subprocess.run(
-        [sys.executable, "-m", "sim.cli", *arguments],
+        [sys.executable, "-m", "scalewright.sim.cli", *arguments],
         cwd=cwd,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())},
         capture_output=True,

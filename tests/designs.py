@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from sim.coverage import SPECIALS, covering, sample
+from scalewright.sim.coverage.configurations import SPECIALS, covering, sample
 
 # Set by hand: hours.
 ALL = "SCALEWRIGHT_TEST_ALL" in os.environ

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from hw.shared import shared
-from sim import design
+from scalewright.hw.primitives.shared import shared
+from scalewright.sim.blocks import design
 
 # A function that describes hardware, what is replaced in its source, and by what.
 Fault: TypeAlias = tuple[Callable[..., Any], str, str]

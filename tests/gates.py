@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.verilog import convert
+from scalewright.hw.verilog import convert
 from tests.yosys import run_yosys
 
 # A register is a wire here: an output shows what it is after the next clock edge.

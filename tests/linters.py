@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sim.toolchain import find_toolchain
+from scalewright.sim.simulators.toolchain import find_toolchain
 
 # Debian's; optional.
 ICARUS = shutil.which("iverilog")

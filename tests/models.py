@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.config import EngineConfig, Output
-from golden.graph import Graph, apply_operator
-from golden.layer import run_layer
-from golden.network import Network, Product, Quantize, as_real
-from golden.quantize import Quantized
-from golden.requantize import quantize_statically, requantize
-from golden.rescale import rescale
-from sim.float_model import read_graph
-from sim.quantized_model import write_model
+from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.layer import run_layer
+from scalewright.golden.network import Network, Product, Quantize, as_real
+from scalewright.golden.network.graph import Graph, apply_operator
+from scalewright.golden.quantize import Quantized
+from scalewright.golden.requantize import quantize_statically, requantize
+from scalewright.golden.rescale import rescale
+from scalewright.sim.models.float_model import read_graph
+from scalewright.sim.models.quantized_model import write_model
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime has no wheel here")
 onnx = pytest.importorskip("onnx", reason="needed to make onnxruntime's models")
@@ -87,7 +87,7 @@ def tensors_of(proto: Any, x: Floats) -> dict[str, Floats]:
 
 
 def graph_of(proto: Any, folder: Path) -> Graph:
-    """A model as sim.float_model reads it."""
+    """A model as scalewright.sim.models.float_model reads it."""
     onnx.save(proto, folder / "float.onnx")
     return read_graph(folder / "float.onnx")
 

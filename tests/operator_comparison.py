@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from golden.operators import OPERATORS
+from scalewright.golden.network.operators import OPERATORS
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime has no wheel here")
 

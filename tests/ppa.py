@@ -1,14 +1,14 @@
-"""Cells for the tests of sim.ppa: the flow's own, where it is installed, and a library by hand."""
+"""Cells for the tests of ppa: the flow's own, where it is installed, and a library by hand."""
 
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from sim.ppa.cells import CellLibrary
-from sim.ppa.netlist import Netlist, map_to_cells
-from sim.ppa.tools import CellFiles, require_flow, require_programs
-from sim.toolchain import ToolError
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.netlist import Netlist, map_to_cells
+from scalewright.sim.ppa.tools import CellFiles, require_flow, require_programs
+from scalewright.sim.simulators.toolchain import ToolError
 
 FILES = CellFiles()
 

@@ -7,18 +7,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.calibration import Clip, Granularity, clipping_threshold, quantize_clipped
-from golden.config import DatapathConfig, OperandFormat
-from golden.mac import matmul
-from golden.network_calibration import coarse_scale
-from golden.quantize import Quantized, Scaling, quantize
-from golden.requantize import quantize_statically
+from scalewright.golden.calibration import Clip, Granularity, clipping_threshold, quantize_clipped
+from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.golden.mac import matmul
+from scalewright.golden.network.calibration import coarse_scale
+from scalewright.golden.quantize import Quantized, Scaling, quantize
+from scalewright.golden.requantize import quantize_statically
 
-torch: Any = pytest.importorskip("torch", reason="golden/qat needs the extra `train`")
+torch: Any = pytest.importorskip("torch", reason="sim/training needs the extra `train`")
 
 torch.set_num_threads(1)  # pytest runs a process on each core
 
-from golden.qat import QatConfig, QuantizedConv2d, QuantizedLayer, QuantizedLinear  # noqa: E402 - needs torch
+from scalewright.sim.training import (  # noqa: E402 - needs torch
+    QatConfig,
+    QuantizedConv2d,
+    QuantizedLayer,
+    QuantizedLinear,
+)
 
 Array = npt.NDArray[Any]
 

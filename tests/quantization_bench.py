@@ -1,4 +1,4 @@
-"""Components of hw/quantization.py with all their inputs, beside their specification.
+"""Components of hw/arithmetic/quantization.py with all their inputs, beside their specification.
 
 Generated Verilog runs in a compiled simulation. The specification, in quantization_bench.sv.in,
 multiplies and compares, but never divides.
@@ -18,10 +18,15 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In
 
-from golden.config import OUTPUT_FRACTION_BITS, DatapathConfig, EngineConfig, OperandFormat
-from golden.config.engine import RESULT_BITS as POSSIBLE_RESULT_BITS
-from hw.quantization import ElementQuotient, Magnitude, PeakScale
-from sim.toolchain import find_toolchain
+from scalewright.golden.config import (
+    OUTPUT_FRACTION_BITS,
+    DatapathConfig,
+    EngineConfig,
+    OperandFormat,
+)
+from scalewright.golden.config.engine import RESULT_BITS as POSSIBLE_RESULT_BITS
+from scalewright.hw.arithmetic.quantization import ElementQuotient, Magnitude, PeakScale
+from scalewright.sim.simulators.toolchain import find_toolchain
 
 RESULT_BITS = 18
 _BENCH = Path(__file__).with_name("quantization_bench.sv.in")

@@ -5,8 +5,8 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from golden.config import OperandFormat
-from hw.quantization import ElementQuotient
+from scalewright.golden.config import OperandFormat
+from scalewright.hw.arithmetic.quantization import ElementQuotient
 from tests.quantization_bench import Fault, Faulty, configuration
 
 

@@ -1,13 +1,13 @@
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from hw.verilog import PortStyle
-from sim.adapter import with_payload_ports
-from sim.build import build
-from sim.coverage import SPECIALS
-from sim.design import Config, Design
-from sim.regress import TESTBENCHES
-from sim.simulation import simulate
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.hw.verilog import PortStyle
+from scalewright.sim.blocks.adapter import with_payload_ports
+from scalewright.sim.blocks.design import Config, Design
+from scalewright.sim.blocks.regress import TESTBENCHES
+from scalewright.sim.coverage.configurations import SPECIALS
+from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.simulation import simulate
 
 _ENGINE = EngineConfig(
     datapath=DatapathConfig.parse("2/2/2/10", vector_size=8, accumulator_bits=16),

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from hw.memory import RowMemory
+from scalewright.hw.primitives.memory import RowMemory
 from tests.amaranth_bench import play, records
 
 _NUMBER = data.StructLayout({"number": 8})

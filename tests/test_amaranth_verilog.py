@@ -16,29 +16,32 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import Value
 from amaranth.lib.wiring import Component
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig, Output
-from hw.divider import Divider
-from hw.dot_product import DotProduct
-from hw.engine import Engine
-from hw.octav import OctavUnit
-from hw.parameter_buffer import ParameterBuffer
-from hw.post_processor import PostProcessor
-from hw.quantization import ElementQuotient, Magnitude, PeakScale
-from hw.rescaler import Rescaler
-from hw.rescaler_lane import RescalerLane
-from hw.sample_memory import SampleMemory
-from hw.sequencer import Sequencer
-from hw.vector_mac import VectorMac
-from hw.vector_quantizer import VectorQuantizer
-from hw.verilog import convert
-from hw.verilog.names import Names
-from hw.weight_buffer import WeightBuffer
-from sim import octav_stimulus, stimulus, tb_octav, tb_vector_mac
-from sim.design import BLOCKS, Design
-from sim.layer_stimulus import random_layer
-from sim.plan import Phase
-from sim.tb_engine import engine_phase
-from sim.vectors import hexadecimal
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig, Output
+from scalewright.hw.arithmetic.divider import Divider
+from scalewright.hw.arithmetic.quantization import ElementQuotient, Magnitude, PeakScale
+from scalewright.hw.engine import Engine
+from scalewright.hw.engine.sequencer import Sequencer
+from scalewright.hw.engine.weight_buffer import WeightBuffer
+from scalewright.hw.mac import VectorMac
+from scalewright.hw.mac.dot_product import DotProduct
+from scalewright.hw.octav import OctavUnit
+from scalewright.hw.octav.sample_memory import SampleMemory
+from scalewright.hw.post_processor import PostProcessor
+from scalewright.hw.post_processor.parameter_buffer import ParameterBuffer
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
+from scalewright.hw.verilog import convert
+from scalewright.hw.verilog.names import Names
+from scalewright.sim.bench.plan import Phase
+from scalewright.sim.blocks import octav as tb_octav
+from scalewright.sim.blocks import vector_mac as tb_vector_mac
+from scalewright.sim.blocks.design import BLOCKS, Design
+from scalewright.sim.blocks.engine import engine_phase
+from scalewright.sim.execution.vectors import hexadecimal
+from scalewright.sim.stimulus import tensors as octav_stimulus
+from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.stimulus.layers import random_layer
 from tests.yosys import run_yosys
 
 _PLAIN = DatapathConfig.parse("2/2/-/-", vector_size=4, accumulator_bits=16)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from sim.design import Config, Design
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.sim.blocks.design import Config, Design
 from tests.yosys import run_yosys
 
 # Enables and resets become gates: `opt` would undo that, hence its parts.

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from amaranth.lib.wiring import Component
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from hw.engine import Engine
-from hw.memory import RowMemory
-from hw.octav import OctavUnit
-from hw.sample_memory import SampleMemory
-from hw.verilog import convert
-from hw.weight_buffer import WeightBuffer
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.hw.engine import Engine
+from scalewright.hw.engine.weight_buffer import WeightBuffer
+from scalewright.hw.octav import OctavUnit
+from scalewright.hw.octav.sample_memory import SampleMemory
+from scalewright.hw.primitives.memory import RowMemory
+from scalewright.hw.verilog import convert
 from tests.yosys import run_yosys
 
 _DATAPATH = DatapathConfig.parse("4/4U/4/6", vector_size=4)

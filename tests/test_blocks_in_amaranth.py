@@ -14,33 +14,46 @@ import pytest
 from amaranth.hdl import unsigned
 from amaranth.sim import Simulator
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig, Output
-from golden.layer import Layer
-from golden.octav import End
-from golden.quantize import Quantized
-from golden.requantize import requantize
-from hw.compressor import Compressor
-from hw.divider import Divider
-from hw.engine import Engine
-from hw.memory import RowMemory
-from hw.octav import OctavUnit
-from hw.parameter_buffer import ParameterBuffer
-from hw.post_processor import PostProcessor
-from hw.quantization import ElementQuotient
-from hw.rescaler import Rescaler
-from hw.rescaler_lane import RescalerLane
-from hw.sequencer import Sequencer
-from hw.vector_mac import VectorMac
-from hw.vector_quantizer import VectorQuantizer
-from hw.weight_buffer import WeightBuffer
-from sim import octav_stimulus, stimulus, tb_engine, tb_octav, tb_rescaler, tb_vector_mac
-from sim.codec import Words
-from sim.design import Design
-from sim.layer_stimulus import random_layer
-from sim.octav_stimulus import Tensor
-from sim.stimulus import Stream
-from sim.tb_rescaler import Beats
-from sim.tb_vector_quantizer import random_vectors
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig, Output
+from scalewright.golden.layer import Layer
+from scalewright.golden.octav import End
+from scalewright.golden.quantize import Quantized
+from scalewright.golden.requantize import requantize
+from scalewright.hw.arithmetic.compressor import Compressor
+from scalewright.hw.arithmetic.divider import Divider
+from scalewright.hw.arithmetic.quantization import ElementQuotient
+from scalewright.hw.engine import Engine
+from scalewright.hw.engine.sequencer import Sequencer
+from scalewright.hw.engine.weight_buffer import WeightBuffer
+from scalewright.hw.mac import VectorMac
+from scalewright.hw.octav import OctavUnit
+from scalewright.hw.post_processor import PostProcessor
+from scalewright.hw.post_processor.parameter_buffer import ParameterBuffer
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
+from scalewright.hw.primitives.memory import RowMemory
+from scalewright.sim.bench.codec import Words
+from scalewright.sim.blocks import (
+    engine as tb_engine,
+)
+from scalewright.sim.blocks import (
+    octav as tb_octav,
+)
+from scalewright.sim.blocks import (
+    rescaler as tb_rescaler,
+)
+from scalewright.sim.blocks import (
+    vector_mac as tb_vector_mac,
+)
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.rescaler import Beats
+from scalewright.sim.blocks.vector_quantizer import random_vectors
+from scalewright.sim.stimulus import tensors as octav_stimulus
+from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.stimulus.layers import random_layer
+from scalewright.sim.stimulus.tensors import Tensor
+from scalewright.sim.stimulus.vector_pairs import Stream
 from tests.amaranth_bench import Payloads, Records, play, records
 from tests.faults import Fault, insert_fault
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig
-from sim import build as module
-from sim.build import BuildError, build
-from sim.design import Design
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.simulators import build as module
+from scalewright.sim.simulators.build import BuildError, build
 
 _CONFIG = DatapathConfig.parse("2/3U/-/-", vector_size=4)
 

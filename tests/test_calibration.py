@@ -3,10 +3,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Calibrator, Clip, Granularity, clipping_threshold, split_groups
-from golden.clipping import octav_threshold
-from golden.config import OperandFormat
-from golden.quantize import quantize
+from scalewright.golden.calibration import (
+    Calibrator,
+    Clip,
+    Granularity,
+    clipping_threshold,
+    split_groups,
+)
+from scalewright.golden.clipping import octav_threshold
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.quantize import quantize
 
 _FMT = OperandFormat(element_bits=4)
 

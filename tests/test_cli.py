@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.cli import COMMANDS
+from scalewright.sim.cli import COMMANDS
 from tests.command_line import run as _run
 from tests.command_line import use_build_folder
 
@@ -127,7 +127,7 @@ def test_bad_input_is_one_line_and_status_2(
 
 def test_missing_tool_is_one_line_and_status_2(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", "regress", "4/4/4/6"],
+        [sys.executable, "-m", "scalewright.sim.cli", "regress", "4/4/4/6"],
         cwd=folder,
         env={"PATH": str(folder), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,

@@ -29,7 +29,7 @@ def test_missing_programs_are_one_line_that_says_what_to_install(
 ) -> None:
     options = [word for family in families for word in ("--fpga", family)]
     done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", *_COMMAND, *options],
+        [sys.executable, "-m", "scalewright.sim.cli", *_COMMAND, *options],
         cwd=tmp_path,
         env={"PATH": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,

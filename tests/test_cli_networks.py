@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.digits.models import CONVOLUTIONAL, calibration_images
-from sim.digits.network import Digits
+from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
+from scalewright.sim.demo.digits.network import Digits
 from tests.command_line import run, use_build_folder
 
 

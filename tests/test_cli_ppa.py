@@ -15,7 +15,7 @@ _COMMAND = ("ppa", "4/4U/4/6", "--vector-size", "4", "--vectors", "100")
 
 def test_missing_programs_are_one_line_that_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", *_COMMAND],
+        [sys.executable, "-m", "scalewright.sim.cli", *_COMMAND],
         cwd=tmp_path,
         env={"PATH": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig
-from sim.design import Design
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.design import Design
 from tests.command_line import run
 from tests.ppa import needs_programs
 from tests.yosys import run_yosys

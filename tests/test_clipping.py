@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.clipping import max_threshold, octav_threshold, percentile_threshold
-from golden.config import OperandFormat
-from golden.mse import mean_squared_error, mse_optimal
-from golden.octav import End, Grid, octav, step_constant
-from sim.clipping_benchmark import DISTRIBUTIONS
+from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.mse import mean_squared_error, mse_optimal
+from scalewright.golden.octav import End, Grid, octav, step_constant
+from scalewright.sim.reports.clipping_speed import DISTRIBUTIONS
 
 _FORMATS = st.builds(OperandFormat, element_bits=st.integers(2, 8), signed=st.booleans())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.codec import Codec, Field, as_integers, as_words
+from scalewright.sim.bench.codec import Codec, Field, as_integers, as_words
 
 _CODEC = Codec(
     27,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from sim.build import SIMULATORS, build
-from sim.design import Config, Design
-from sim.plan import Phase
-from sim.regress import TESTBENCHES
-from sim.simulation import simulate
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.sim.bench.plan import Phase
+from scalewright.sim.blocks.design import Config, Design
+from scalewright.sim.blocks.regress import TESTBENCHES
+from scalewright.sim.simulators.build import SIMULATORS, build
+from scalewright.sim.simulators.simulation import simulate
 from tests.combined import combine, side_by_side
 from tests.linters import complaints
 from tests.ppa import needs_programs

@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from golden.mac import matmul
-from golden.quantize import quantize
-from sim import compare
-from sim.build import build
-from sim.compare import compare_matmul, real_product, signal_to_noise_db
-from sim.design import Design
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.mac import matmul
+from scalewright.golden.quantize import quantize
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.execution import products as compare
+from scalewright.sim.execution.products import compare_matmul, real_product, signal_to_noise_db
+from scalewright.sim.simulators.build import build
 
 
 @pytest.mark.parametrize("notation", ["4/4/4/6", "8/8U/-/-", "3/5/-/4"])

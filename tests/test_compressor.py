@@ -11,10 +11,10 @@ from amaranth.hdl import Fragment, Module, Shape, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.config import DatapathConfig
-from hw.compressor import Compressor, FullAdders, add_bits, add_rows
-from hw.dot_product import DotProduct, vector_layout
-from hw.verilog import convert
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.arithmetic.compressor import Compressor, FullAdders, add_bits, add_rows
+from scalewright.hw.mac.dot_product import DotProduct, vector_layout
+from scalewright.hw.verilog import convert
 from tests.faults import Fault, insert_fault
 from tests.gates import Gates
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from golden.config import (
+from scalewright.golden.config import (
     PIPELINE_DEPTH,
     PIPELINE_DEPTHS,
     PRESETS,

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.config import DatapathConfig, EngineConfig
 
 _DATAPATH = DatapathConfig.parse("4/4U/4/6")
 

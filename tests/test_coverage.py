@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from golden.config import (
+from scalewright.golden.config import (
     ELEMENT_BITS,
     PIPELINE_DEPTHS,
     SCALE_BITS,
@@ -14,9 +14,9 @@ from golden.config import (
     DatapathConfig,
     EngineConfig,
 )
-from sim.coverage import SPECIALS, covering, sample
-from sim.covering_array import FILE, text
-from sim.levels import PARAMETERS, configure, excluded_pairs
+from scalewright.sim.coverage.configurations import SPECIALS, covering, sample
+from scalewright.sim.coverage.covering_array import FILE, text
+from scalewright.sim.coverage.levels import PARAMETERS, configure, excluded_pairs
 
 _BLOCKS = list(PARAMETERS)
 VECTOR_MACS: tuple[DatapathConfig, ...] = covering("vector-mac")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from amaranth.lib.wiring import Component
 
-from sim.case import Case
-from sim.design import BLOCKS, Design
-from sim.regress import TESTBENCHES, Regression, regress
+from scalewright.sim.bench.case import Case
+from scalewright.sim.blocks.design import BLOCKS, Design
+from scalewright.sim.blocks.regress import TESTBENCHES, Regression, regress
 from tests.amaranth_bench import play, records
 from tests.designs import ALL, DESIGNS, name_of
 from tests.linters import YOSYS

@@ -1,10 +1,10 @@
 import numpy as np
 
-from golden.config import DatapathConfig
-from sim.demo import CONFIGURATIONS, run_demo, vector_pairs
-from sim.digits.models import calibration_images, convolutional
-from sim.digits.network import Digits
-from sim.network_demo import ENGINES, run_network_demo
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.demo.digits.models import calibration_images, convolutional
+from scalewright.sim.demo.digits.network import Digits
+from scalewright.sim.demo.networks import ENGINES, run_network_demo
+from scalewright.sim.demo.products import CONFIGURATIONS, run_demo, vector_pairs
 
 
 def test_ships_a_real_network_and_enough_unseen_images() -> None:

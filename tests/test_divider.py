@@ -10,7 +10,7 @@ from amaranth.hdl import Assert, Assume, Module, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from hw.divider import Divider
+from scalewright.hw.arithmetic.divider import Divider
 from tests.yosys import run_yosys
 
 _WIDTHS = [

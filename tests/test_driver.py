@@ -5,16 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig, EngineConfig
-from golden.network import Network, as_real, run_network
-from golden.network_quantization import quantize_network
-from golden.quantize import Floats
-from sim import driver
-from sim.build import Build, build
-from sim.design import Design
-from sim.digits.models import calibration_images, convolutional
-from sim.driver import count_words, run_on_rtl
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.network import Network, as_real, run_network
+from scalewright.golden.network.quantization import quantize_network
+from scalewright.golden.quantize import Floats
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.demo.digits.models import calibration_images, convolutional
+from scalewright.sim.execution import networks as driver
+from scalewright.sim.execution.networks import count_words, run_on_rtl
+from scalewright.sim.simulators.build import Build, build
 
 # Small: two groups of lanes make a vector, and the longest sums do not fit the buffer at once.
 _CONFIG = EngineConfig(

@@ -5,16 +5,16 @@ import gc
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig, Output
-from hw.engine import Engine
-from sim.build import build
-from sim.coverage import sample
-from sim.design import Design
-from sim.layer_stimulus import random_layer
-from sim.regress import Regression, regress
-from sim.simulation import simulate
-from sim.tb_engine import engine_phase
-from sim.tiling import ACTIVATIONS
+from scalewright.golden.config import DatapathConfig, EngineConfig, Output
+from scalewright.hw.engine import Engine
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.engine import engine_phase
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.execution.tiling import ACTIVATIONS
+from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.simulation import simulate
+from scalewright.sim.stimulus.layers import random_layer
 
 
 @pytest.mark.parametrize("config", sample("engine"), ids=lambda config: config.slug)

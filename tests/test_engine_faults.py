@@ -2,17 +2,22 @@
 
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig
-from hw.engine import Engine
-from hw.parameter_buffer import ParameterBuffer
-from hw.post_processor import PostProcessor
-from hw.quantization import ElementQuotient, Magnitude, PeakScale, shift_right
-from hw.rescaler import Rescaler
-from hw.rescaler_lane import RescalerLane
-from hw.sequencer import Sequencer
-from hw.vector_quantizer import VectorQuantizer
-from hw.weight_buffer import WeightBuffer
-from sim.regress import Regression, Verdict, regress
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.hw.arithmetic.quantization import (
+    ElementQuotient,
+    Magnitude,
+    PeakScale,
+    shift_right,
+)
+from scalewright.hw.engine import Engine
+from scalewright.hw.engine.sequencer import Sequencer
+from scalewright.hw.engine.weight_buffer import WeightBuffer
+from scalewright.hw.post_processor import PostProcessor
+from scalewright.hw.post_processor.parameter_buffer import ParameterBuffer
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
+from scalewright.sim.blocks.regress import Regression, Verdict, regress
 from tests.faults import Fault, insert_fault
 
 # Small, but with two groups in a tile, two beats in a row of sums, four in a vector, and a ring of

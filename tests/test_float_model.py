@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.graph import evaluate
-from sim.digits.models import CONVOLUTIONAL
-from sim.digits.network import Digits
-from sim.float_model import load_model, read_graph
+from scalewright.golden.network.graph import evaluate
+from scalewright.sim.demo.digits.models import CONVOLUTIONAL
+from scalewright.sim.demo.digits.network import Digits
+from scalewright.sim.models.float_model import load_model, read_graph
 from tests import models
 from tests.models import Array, Floats, model, uniform
 

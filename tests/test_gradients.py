@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.gradients import Estimator, derivative, mad, pwl, ste
+from scalewright.golden.gradients import Estimator, derivative, mad, pwl, ste
 
 _RESOLVED = [Estimator.STE, Estimator.PWL, Estimator.MAD]
 _SIDES = pytest.mark.parametrize("signed", [True, False])

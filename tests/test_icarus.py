@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from sim import build as build_module
-from sim import stall
-from sim.build import SIMULATORS, BuildError, build
-from sim.design import Design
-from sim.icarus import compile_verilog, find_icarus, run_program
-from sim.plan import Outcome, Phase
-from sim.ppa.tools import require_programs
-from sim.regress import Regression, regress
-from sim.simulation import SimulationError, simulate
-from sim.toolchain import ToolError
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.bench import stall
+from scalewright.sim.bench.plan import Outcome, Phase
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.ppa.tools import require_programs
+from scalewright.sim.simulators import build as build_module
+from scalewright.sim.simulators.build import SIMULATORS, BuildError, build
+from scalewright.sim.simulators.icarus import compile_verilog, find_icarus, run_program
+from scalewright.sim.simulators.simulation import SimulationError, simulate
+from scalewright.sim.simulators.toolchain import ToolError
 from tests.ppa import needs_programs
 
 needs_icarus = needs_programs("iverilog", "vvp")
@@ -266,7 +266,15 @@ def test_missing_port_is_one_line(
 
 def test_missing_icarus_is_one_line_and_status_2(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", "regress", "4/4/4/6", "--simulator", "icarus"],
+        [
+            sys.executable,
+            "-m",
+            "scalewright.sim.cli",
+            "regress",
+            "4/4/4/6",
+            "--simulator",
+            "icarus",
+        ],
         cwd=tmp_path,
         env={"PATH": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig, OperandFormat, Output
-from golden.layer import Layer, LayerResult, run_layer
-from golden.quantize import Quantized
-from golden.rescale import Rescaling
+from scalewright.golden.config import DatapathConfig, EngineConfig, OperandFormat, Output
+from scalewright.golden.layer import Layer, LayerResult, run_layer
+from scalewright.golden.quantize import Quantized
+from scalewright.golden.rescale import Rescaling
 from tests import oracle
 
 _LAYERS = 30  # of each kind; every one of them computes on 1 to 4 rows

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.config import DatapathConfig, OperandFormat
-from golden.mac import MacResult, matmul, round_scale_product, trace_stream
-from golden.quantize import Quantized, quantize
-from sim import stimulus
+from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.golden.mac import MacResult, matmul, round_scale_product, trace_stream
+from scalewright.golden.quantize import Quantized, quantize
+from scalewright.sim.stimulus import vector_pairs as stimulus
 from tests import oracle
 
 

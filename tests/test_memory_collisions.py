@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from sim.design import Config, Design
-from sim.regress import Regression, regress
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.sim.blocks.design import Config, Design
+from scalewright.sim.blocks.regress import Regression, regress
 from tests.ppa import needs_programs
 
 _BLOCKS: dict[str, Config] = {

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import mse
-from golden.config import OperandFormat
-from golden.mse import mean_squared_error, mse_optimal, mse_sweep
-from golden.quantize import quantize
+from scalewright.golden import mse
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
+from scalewright.golden.quantize import quantize
 
 _FORMATS = st.builds(OperandFormat, element_bits=st.integers(2, 4), signed=st.booleans())
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Clip, quantize_clipped
-from golden.config import DatapathConfig, EngineConfig
-from golden.graph import Graph, evaluate
-from golden.layer import Layer, LayerResult, run_layer
-from golden.network import Network, Product, Quantize, as_real, run_network
-from golden.network_quantization import quantize_network
-from golden.quantize import Quantized
-from sim.digits.models import calibration_images, convolutional
-from sim.digits.network import Digits
-from sim.quantized_model import read_model
+from scalewright.golden.calibration import Clip, quantize_clipped
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.layer import Layer, LayerResult, run_layer
+from scalewright.golden.network import Network, Product, Quantize, as_real, run_network
+from scalewright.golden.network.graph import Graph, evaluate
+from scalewright.golden.network.quantization import quantize_network
+from scalewright.golden.quantize import Quantized
+from scalewright.sim.demo.digits.models import calibration_images, convolutional
+from scalewright.sim.demo.digits.network import Digits
+from scalewright.sim.models.quantized_model import read_model
 from tests import models
 from tests.models import Array, Floats, assert_same, model, uniform
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig, EngineConfig
-from golden.graph import Graph, evaluate
-from golden.network import as_real, run_network
-from golden.network_quantization import quantize_network
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.network import as_real, run_network
+from scalewright.golden.network.graph import Graph, evaluate
+from scalewright.golden.network.quantization import quantize_network
 from tests import models
 from tests.models import model, uniform
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.config import OperandFormat
-from golden.octav import End, Grid, octav, step_constant
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.octav import End, Grid, octav, step_constant
 from tests import octav_oracle
 
 _CONSTANTS = st.sampled_from(

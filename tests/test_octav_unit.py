@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.config import OctavConfig
-from golden.octav import End
-from hw.octav import OctavUnit
-from sim import octav_stimulus
-from sim.build import build
-from sim.coverage import sample
-from sim.design import Design
-from sim.regress import Regression, regress
-from sim.simulation import simulate
-from sim.tb_octav import case, golden, step_latency
+from scalewright.golden.config import OctavConfig
+from scalewright.golden.octav import End
+from scalewright.hw.octav import OctavUnit
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.octav import case, golden, step_latency
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.simulation import simulate
+from scalewright.sim.stimulus import tensors as octav_stimulus
 from tests.faults import insert_fault
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.operators import OPERATORS
+from scalewright.golden.network.operators import OPERATORS
 from tests.operator_comparison import (
     DIMENSIONS,
     FLOATS,

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.ppa.activity import Activity, Bits, simulate_gates
-from sim.ppa.netlist import Netlist
+from scalewright.sim.ppa.activity import Activity, Bits, simulate_gates
+from scalewright.sim.ppa.netlist import Netlist
 from tests.ppa import FILES, inverters, mapped, needs_flow
 
 pytestmark = needs_flow

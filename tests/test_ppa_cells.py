@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.ppa.cells import CellLibrary, EnergyTable, Floats
+from scalewright.sim.ppa.cells import CellLibrary, EnergyTable, Floats
 from tests.ppa import TINY, needs_flow, osu_library, tiny_library
 
 # Halves and quarters: results are exact.

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.ppa import tools
-from sim.ppa.energy import Energy, energy_per_cycle
-from sim.ppa.netlist import Instance, Netlist
-from sim.ppa.timing import Timing, time_netlist
+from scalewright.sim.ppa import tools
+from scalewright.sim.ppa.energy import Energy, energy_per_cycle
+from scalewright.sim.ppa.netlist import Instance, Netlist
+from scalewright.sim.ppa.timing import Timing, time_netlist
 from tests.ppa import FILES, inverters, mapped, needs_flow, osu_library, tiny_library
 
 # Sums of decimal fractions in doubles, in another order. Energies are far below the absolute

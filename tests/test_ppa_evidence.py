@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig
-from sim.ppa.evidence import Bench, ratios
-from sim.ppa.measure import Measurement, Subject
-from sim.ppa.picture import draw
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.ppa.evidence import Bench, ratios
+from scalewright.sim.ppa.measure import Measurement, Subject
+from scalewright.sim.ppa.picture import draw
 from tests.ppa import needs_flow
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.ppa.fpga import FAMILIES, Counts, Synthesis, synthesise
+from scalewright.sim.ppa.fpga.cells import FAMILIES, Counts, Synthesis, synthesise
 from tests.ppa import needs_programs
 
 _ADDER = """

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from golden.config import DatapathConfig
-from sim.ppa import fpga_evidence, tools
-from sim.ppa.fpga import Counts
-from sim.ppa.fpga_evidence import Variant, measure
-from sim.ppa.placement import Placement
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.ppa import tools
+from scalewright.sim.ppa.fpga import evidence as fpga_evidence
+from scalewright.sim.ppa.fpga.cells import Counts
+from scalewright.sim.ppa.fpga.evidence import Variant, measure
+from scalewright.sim.ppa.fpga.placement import Placement
 from tests.ppa import needs_programs
 
 

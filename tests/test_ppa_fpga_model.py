@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig
-from sim.ppa.activity import simulate_gates
-from sim.ppa.fpga import FAMILIES, Synthesis, synthesise
-from sim.ppa.fpga_model import functions
-from sim.ppa.gate_level import RESET_CYCLES, GateLevelError, require_golden, stimulus
-from sim.ppa.measure import Subject
-from sim.ppa.workload import spread_tensors, vector_pairs
-from sim.regress import Regression, regress
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.ppa.activity import simulate_gates
+from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
+from scalewright.sim.ppa.fpga.model import functions
+from scalewright.sim.ppa.gate_level import RESET_CYCLES, GateLevelError, require_golden, stimulus
+from scalewright.sim.ppa.measure import Subject
+from scalewright.sim.ppa.workload import spread_tensors, vector_pairs
 from tests.ppa import needs_programs
 
 pytestmark = needs_programs("yosys", "iverilog", "vvp")

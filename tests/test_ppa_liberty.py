@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.ppa.liberty import Group, evaluate, parse
+from scalewright.sim.ppa.liberty import Group, evaluate, parse
 
 _LIBRARY = """
 /* A comment { with ; marks " in it,

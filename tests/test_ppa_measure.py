@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from sim.ppa import measure as measuring
-from sim.ppa.activity import Activity, simulate_gates
-from sim.ppa.cells import CellLibrary, FullAdderCell
-from sim.ppa.gate_level import GateLevelError
-from sim.ppa.measure import Measurement, Subject, measure
-from sim.ppa.netlist import Netlist, read_netlist
-from sim.ppa.tools import modern_yosys
-from sim.ppa.workload import spread_tensors
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.ppa import measure as measuring
+from scalewright.sim.ppa.activity import Activity, simulate_gates
+from scalewright.sim.ppa.cells import CellLibrary, FullAdderCell
+from scalewright.sim.ppa.gate_level import GateLevelError
+from scalewright.sim.ppa.measure import Measurement, Subject, measure
+from scalewright.sim.ppa.netlist import Netlist, read_netlist
+from scalewright.sim.ppa.tools import modern_yosys
+from scalewright.sim.ppa.workload import spread_tensors
 from tests.ppa import FILES, needs_flow, osu_library
 
 pytestmark = needs_flow

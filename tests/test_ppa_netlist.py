@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sim.ppa.cells import CellLibrary
-from sim.ppa.netlist import Netlist, map_to_cells, read_netlist, split_name
-from sim.ppa.tools import CellFiles
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.netlist import Netlist, map_to_cells, read_netlist, split_name
+from scalewright.sim.ppa.tools import CellFiles
 from tests.ppa import FILES, inverters, mapped, needs_flow, osu_library, tiny_library
 
 _ADDER = """

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sim.ppa import placement
-from sim.ppa.fpga import FAMILIES, Synthesis, synthesise
-from sim.ppa.placement import Placement, place
+from scalewright.sim.ppa.fpga import placement
+from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
+from scalewright.sim.ppa.fpga.placement import Placement, place
 from tests.ppa import needs_programs
 
 pytestmark = needs_programs("yosys", "nextpnr-ice40")

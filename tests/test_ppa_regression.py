@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import PRESETS
-from sim.ppa.measure import Subject, measure
-from sim.ppa.tools import CellFiles
-from sim.ppa.workload import digits_tensors
-from sim.regress import Regression, regress
+from scalewright.golden.config import PRESETS
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.ppa.measure import Subject, measure
+from scalewright.sim.ppa.tools import CellFiles
+from scalewright.sim.ppa.workload import digits_tensors
 from tests.ppa import needs_flow, osu_library
 
 

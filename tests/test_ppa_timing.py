@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.ppa.timing import INPUT_SLEW, Timing, time_netlist
+from scalewright.sim.ppa.timing import INPUT_SLEW, Timing, time_netlist
 from tests.ppa import FILES, inverters, mapped, needs_flow
 
 pytestmark = needs_flow

@@ -6,17 +6,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig
-from golden.mac import matmul, trace_stream
-from golden.quantize import Quantized, quantize
-from sim.ppa.workload import (
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.mac import matmul, trace_stream
+from scalewright.golden.quantize import Quantized, quantize
+from scalewright.sim.blocks.rescaler import golden
+from scalewright.sim.ppa.workload import (
     Tensors,
     accumulator_beats,
     digits_tensors,
     spread_tensors,
     vector_pairs,
 )
-from sim.tb_rescaler import golden
 
 _CONFIGS = {
     "4/4U/4/6": DatapathConfig.parse("4/4U/4/6"),

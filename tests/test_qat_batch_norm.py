@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
 from tests.qat import torch
-
-from golden.qat import QatConfig, convert  # isort: skip
-from golden.qat.batch_norm import reestimate  # isort: skip
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.training import QatConfig, convert
+from scalewright.sim.training.batch_norm import reestimate
 
 nn = torch.nn
 

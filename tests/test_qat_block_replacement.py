@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig, OperandFormat
 from tests.qat import torch
-
-from golden.qat import QatConfig, convert, quantized_layers  # isort: skip
-from golden.qat.block_replacement import BlockReplacement, distillation_loss  # isort: skip
+from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.sim.training import QatConfig, convert, quantized_layers
+from scalewright.sim.training.block_replacement import BlockReplacement, distillation_loss
 
 nn = torch.nn
 cross_entropy = nn.functional.cross_entropy

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Calibrator, Clip, Granularity, clipping_threshold
-from golden.config import DatapathConfig
 from tests.qat import small_batches, small_network, torch
-
-from golden.qat import QatConfig, calibrate, convert, quantized_layers  # isort: skip
+from scalewright.golden.calibration import Calibrator, Clip, Granularity, clipping_threshold
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.training import QatConfig, calibrate, convert, quantized_layers
 
 nn = torch.nn
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig
 from tests.qat import small_batches, small_network, torch
-
-from golden.qat import QatConfig, calibrate, convert, quantized_layers  # isort: skip
-from golden.qat.oscillation import OscillationTracker  # isort: skip
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.training import QatConfig, calibrate, convert, quantized_layers
+from scalewright.sim.training.oscillation import OscillationTracker
 
 CONFIG = QatConfig(datapath=DatapathConfig.parse("4/4U/4/6"))
 OCTAV = replace(

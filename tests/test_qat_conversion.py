@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from golden.config import DatapathConfig
 from tests.qat import small_batches, small_network, torch
-
-from golden.qat import (  # isort: skip
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.training import (
     QatConfig,
     QuantizedConv2d,
     QuantizedLinear,

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig
-from golden.gradients import Estimator
-from golden.gradients import derivative as golden_derivative
 from tests.qat import torch
-
-from golden.qat import QatConfig, QuantizedLinear  # isort: skip
-from golden.qat.estimator import derivative  # isort: skip
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.gradients import Estimator
+from scalewright.golden.gradients import derivative as golden_derivative
+from scalewright.sim.training import QatConfig, QuantizedLinear
+from scalewright.sim.training.estimator import derivative
 
 _RESOLVED = [Estimator.STE, Estimator.PWL, Estimator.MAD]
 

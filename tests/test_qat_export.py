@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig, EngineConfig
-from golden.network import Product, Quantize, as_real, run_network
-from golden.quantize import Quantized
-from sim.driver import run_on_rtl
-from sim.quantized_model import read_model, write_model
 from tests.qat import torch
-
-from golden.qat import ExactNetwork, QatConfig, calibrate, convert, to_network  # isort: skip
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.network import Product, Quantize, as_real, run_network
+from scalewright.golden.quantize import Quantized
+from scalewright.sim.execution.networks import run_on_rtl
+from scalewright.sim.models.quantized_model import read_model, write_model
+from scalewright.sim.training import ExactNetwork, QatConfig, calibrate, convert, to_network
 
 nn = torch.nn
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tests.qat import fixed_layer, random_config, random_layer, torch
-
-from golden.qat.noise_tempering import NoiseTempering  # isort: skip
+from scalewright.sim.training.noise_tempering import NoiseTempering
 
 
 @pytest.mark.parametrize("delta", [0.0, 0.4, 1.0])

@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.calibration import Clip, Granularity, clipping_threshold
-from golden.config import OperandFormat
-from golden.gradients import Estimator, derivative
-from golden.quantize import Quantized
 from tests.qat import GoldenLayer, random_config, random_layer, spread, torch
-
-from golden.qat import QuantizedConv2d, QuantizedLayer, QuantizedLinear  # isort: skip
+from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.gradients import Estimator, derivative
+from scalewright.golden.quantize import Quantized
+from scalewright.sim.training import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 
 Array = npt.NDArray[Any]
 

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.quantize import Quantized
 from tests.qat import GoldenLayer, random_config, random_layer, spread, torch
-
-from golden.qat import QuantizedConv2d, QuantizedLayer, QuantizedLinear  # isort: skip
+from scalewright.golden.quantize import Quantized
+from scalewright.sim.training import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 
 Array = npt.NDArray[Any]
 

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig, OperandFormat
-from golden.quantize import Scaling
 from tests.qat import fixed_layer, random_config, random_layer, spread, torch
-
-from golden.qat import QatConfig, QuantizedConv2d, QuantizedLinear  # isort: skip
-from golden.qat.noise_tempering import NoiseTempering, TemperedNoise  # isort: skip
-from golden.qat.oscillation import IterativeFreezing, OscillationTracker  # isort: skip
-from golden.qat.quantization import quantize  # isort: skip
+from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.golden.quantize import Scaling
+from scalewright.sim.training import QatConfig, QuantizedConv2d, QuantizedLinear
+from scalewright.sim.training.noise_tempering import NoiseTempering, TemperedNoise
+from scalewright.sim.training.oscillation import IterativeFreezing, OscillationTracker
+from scalewright.sim.training.quantization import quantize
 
 
 def operand(seed: int, scaling: Scaling = Scaling.NEAREST) -> tuple[Any, Any]:

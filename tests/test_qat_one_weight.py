@@ -19,8 +19,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.qat import fixed_layer, torch
-
-from golden.qat.oscillation import (  # isort: skip
+from scalewright.sim.training.oscillation import (
     IterativeFreezing,
     OscillationTracker,
     dampening_loss,

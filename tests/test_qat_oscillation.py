@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig, OperandFormat
 from tests.qat import spread, torch
-
-from golden.qat import QatConfig, convert, quantized_layers  # isort: skip
-from golden.qat.oscillation import (  # isort: skip
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.sim.training import QatConfig, convert, quantized_layers
+from scalewright.sim.training.oscillation import (
     IterativeFreezing,
     Oscillation,
     OscillationTracker,
     dampening_loss,
 )
-from golden.qat.schedule import cosine  # isort: skip
+from scalewright.sim.training.schedule import cosine
 
 nn = torch.nn
 

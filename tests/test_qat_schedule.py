@@ -5,8 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests.qat import torch
-
-from golden.qat.schedule import cosine  # isort: skip
+from scalewright.sim.training.schedule import cosine
 
 SCHEDULES = [(0.0, 0.1, 0.0), (0.1, 0.01, 0.25), (5.0, -3.0, 0.9)]
 

@@ -9,15 +9,20 @@ from amaranth.hdl import Module, Mux, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
-from golden.config import (
+from scalewright.golden.config import (
     ELEMENT_BITS,
     OUTPUT_FRACTION_BITS,
     SCALE_BITS,
     EngineConfig,
     OperandFormat,
 )
-from golden.requantize import requantize
-from hw.quantization import FRACTION_SHAPE, ElementQuotient, Magnitude, PeakScale
+from scalewright.golden.requantize import requantize
+from scalewright.hw.arithmetic.quantization import (
+    FRACTION_SHAPE,
+    ElementQuotient,
+    Magnitude,
+    PeakScale,
+)
 from tests.faults import insert_fault
 from tests.gates import Gates
 from tests.quantization_bench import (

@@ -5,8 +5,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.config import OperandFormat
-from golden.quantize import Quantized, Scaling, quantize
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.quantize import Quantized, Scaling, quantize
 
 
 @pytest.mark.parametrize("signed", [True, False])

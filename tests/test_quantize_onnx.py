@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.config import OperandFormat
-from golden.quantize import Scaling, quantize
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.quantize import Scaling, quantize
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime has no wheel here")
 onnx = pytest.importorskip("onnx", reason="needed to make onnxruntime's model")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from golden.config import OperandFormat
-from golden.quantize import Scaling, quantize
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.quantize import Scaling, quantize
 from tests import oracle
 
 Floats = npt.NDArray[np.float32]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import DatapathConfig
-from hw.vector_mac import VectorMac
-from sim.design import Design
-from sim.regress import Regression, Verdict, regress
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.mac import VectorMac
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.regress import Regression, Verdict, regress
 from tests.faults import insert_fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.config import OperandFormat
-from golden.requantize import requantize
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.requantize import requantize
 
 _FORMATS = st.builds(
     OperandFormat,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.rescale import Rescaling, multiplier, rescale, round_half_even_shift
+from scalewright.golden.rescale import Rescaling, multiplier, rescale, round_half_even_shift
 
 _ACCUMULATORS = st.one_of(
     st.integers(-(2**47), 2**47 - 1),

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from golden.config import DatapathConfig, EngineConfig
-from hw.rescaler_lane import RescalerLane
-from sim.coverage import covering, sample
-from sim.design import Design
-from sim.regress import Regression, regress
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import covering, sample
 from tests.faults import insert_fault
 
 

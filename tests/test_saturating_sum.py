@@ -8,7 +8,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import saturating_sum
+from scalewright.hw.mac import saturating_sum
 from tests.faults import Fault, insert_fault
 from tests.gates import Gates
 

@@ -1,7 +1,7 @@
 import pytest
 
-from sim.plan import MISMATCH_LIMIT
-from sim.scoreboard import Scoreboard
+from scalewright.sim.bench.plan import MISMATCH_LIMIT
+from scalewright.sim.bench.scoreboard import Scoreboard
 
 
 def _play(expected: list[int], results: list[int]) -> Scoreboard:

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from golden.mac import trace_stream
-from sim import stall, stimulus
-from sim.coverage import covering
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.mac import trace_stream
+from scalewright.sim.bench import stall
+from scalewright.sim.coverage.configurations import covering
+from scalewright.sim.stimulus import vector_pairs as stimulus
 
 
 @pytest.mark.parametrize("config", covering("vector-mac"), ids=lambda config: config.slug)

@@ -7,7 +7,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from sim import tensor_file
+from scalewright.sim.files import tensors as tensor_file
 
 _X = np.arange(6, dtype=np.float32).reshape(2, 3)
 

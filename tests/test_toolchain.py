@@ -6,7 +6,7 @@ from pathlib import Path
 import find_libpython
 import pytest
 
-from sim.toolchain import ToolError, find_toolchain, require_recent
+from scalewright.sim.simulators.toolchain import ToolError, find_toolchain, require_recent
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from tests.qat import torch
 
 pytest.importorskip("sklearn", reason="scikit-learn has the digits")
 
-from sim.training import data, evidence, networks, page
-from sim.training.experiment import (
+from scalewright.sim.evidence import data, networks, page
+from scalewright.sim.evidence import report as evidence
+from scalewright.sim.evidence.experiment import (
     FAILS,
     HOLDS,
     OPEN,
@@ -27,8 +28,8 @@ from sim.training.experiment import (
     steps,
     verdict,
 )
-from sim.training.fitting import fit, score
-from sim.training.tempered_noise import largest_eigenvalue
+from scalewright.sim.evidence.fitting import fit, score
+from scalewright.sim.evidence.tempered_noise import largest_eigenvalue
 
 
 def test_interval_is_that_of_students_t() -> None:
@@ -165,7 +166,7 @@ def test_command_writes_page_and_json(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     arguments = ["--seeds", "2", "--share", "0.001", "--only", "oscillations"]
     files = ["--page", str(tmp_path / "page.md"), "--json", str(out)]
-    command = [sys.executable, "-m", "sim.training.evidence", *arguments, *files]
+    command = [sys.executable, "-m", "scalewright.sim.evidence.report", *arguments, *files]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     written = json.loads(out.read_text())

@@ -4,10 +4,10 @@ import gc
 
 import pytest
 
-from golden.config import DatapathConfig
-from hw.vector_mac import VectorMac, VectorPair
-from sim.coverage import sample
-from sim.regress import Regression, regress
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.mac import VectorMac, VectorPair
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import sample
 
 
 @pytest.mark.parametrize("config", sample("vector-mac"), ids=lambda config: config.slug)

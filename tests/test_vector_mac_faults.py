@@ -2,11 +2,10 @@
 
 import pytest
 
-from golden.config import DatapathConfig
-from hw import saturating_sum
-from hw.compressor import Compressor, FullAdders, add_rows
-from hw.vector_mac import VectorMac
-from sim.regress import Regression, regress
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.arithmetic.compressor import Compressor, FullAdders, add_rows
+from scalewright.hw.mac import VectorMac, saturating_sum
+from scalewright.sim.blocks.regress import Regression, regress
 from tests.faults import Fault, insert_fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from golden.config import EngineConfig
-from sim.coverage import sample
-from sim.regress import Regression, regress
+from scalewright.golden.config import EngineConfig
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import sample
 
 
 @pytest.mark.parametrize("config", sample("vector-quantizer"), ids=lambda config: config.slug)

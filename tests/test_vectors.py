@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.config import DatapathConfig
-from sim import stimulus
-from sim.design import Design
-from sim.tb_vector_mac import INPUT, OUTPUT, golden, pack_results
-from sim.toolchain import find_toolchain
-from sim.vectors import hexadecimal, write_vectors
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.execution.vectors import hexadecimal, write_vectors
+from scalewright.sim.simulators.toolchain import find_toolchain
+from scalewright.sim.stimulus import vector_pairs as stimulus
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
 

@@ -9,10 +9,10 @@ import pytest
 from amaranth.hdl import Fragment, Module
 from amaranth.lib import wiring
 
-from golden.config import DatapathConfig, EngineConfig
-from hw.verilog import PortStyle, check_name, describe
-from sim.coverage import SPECIALS, sample
-from sim.design import Config, Design
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.hw.verilog import PortStyle, check_name, describe
+from scalewright.sim.blocks.design import Config, Design
+from scalewright.sim.coverage.configurations import SPECIALS, sample
 from tests.linters import LINTERS, complaints
 from tests.yosys import run_yosys
 
@@ -33,7 +33,7 @@ def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
             [
                 sys.executable,
                 "-c",
-                "from sim.cli import main; main()",
+                "from scalewright.sim.cli import main; main()",
                 "generate",
                 "4/4U/4/6",
                 "-o",

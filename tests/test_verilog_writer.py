@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
-from hw.verilog import convert
+from scalewright.hw.verilog import convert
 from tests.yosys import run_yosys
 
 

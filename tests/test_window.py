@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 
-from golden.operators import Window, window_of
+from scalewright.golden.network.operators import Window, window_of
 from tests.operator_comparison import (
     Array,
     both,
