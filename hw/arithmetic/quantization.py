@@ -10,7 +10,7 @@ Most bits of y do not matter. Halves of 2^f decide on rounding, whatever lies be
 being zero or not, and whatever is above qmax * (2^M - 1) is the same as all that is larger. So
 `Magnitude` keeps n + M + 1 bits of 2|y| / 2^f and one for the rest, and two small restoring arrays
 divide: `PeakScale` by the constant qmax = 2^n - 1, where subtracting is adding one, and
-`ElementQuotient` by the scale. tests/test_quantization.py tries every input of each.
+`ElementQuotient` by the scale. tests/hw/arithmetic/test_quantization.py tries every input of each.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned

@@ -3,7 +3,7 @@
 `covering` has the presets and others with names, and beside them all pairs of what levels.py says
 of each parameter, as covering_array.json has them: extremes meet extremes. A test suite that has no
 time for all plays a `sample`, in which each value is, but not each pair.
-tests/test_coverage.py proves both.
+tests/sim/coverage/test_configurations.py proves both.
 """
 
 import json

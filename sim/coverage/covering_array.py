@@ -3,8 +3,8 @@
     python -m scalewright.sim.coverage.covering_array
 
 The rows are committed, so that they are the same everywhere; `covertable` is wanted only to make
-them again (tests/test_coverage.py does, and proves the pairs without it). It is seeded: it sorts
-pairs by a hash of its own of their numbers, and draws nothing.
+them again (tests/sim/coverage/ does, and proves the pairs without it). It is seeded: it sorts pairs
+by a hash of its own of their numbers, and draws nothing.
 """
 
 import json
