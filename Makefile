@@ -36,7 +36,7 @@ $(VENV)/python:
 # The extras of pyproject.toml, each installed when first asked for.
 $(VENV)/core: $(VENV)/python pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	@$(BIN)/python -m sim.toolchain
+	@$(BIN)/python -m scalewright.sim.simulators.toolchain
 	@touch $@
 
 $(VENV)/%: $(VENV)/core
@@ -51,11 +51,13 @@ test: $(VENV)/test
 
 test-train: $(VENV)/test $(VENV)/train
 	@$(BIN)/python -m pytest --numprocesses auto --quiet \
-		tests/test_qat_*.py tests/test_training.py tests/test_readme.py
+		tests/sim/training tests/sim/evidence tests/test_readme.py
 
 lint: $(VENV)/lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@mkdir -p build/types/scalewright
+	@for room in golden hw sim; do ln -sfn ../../../$$room build/types/scalewright/$$room; done
 	@$(BIN)/mypy
 
 regress: $(VENV)/core
@@ -69,8 +71,8 @@ regress-all: $(VENV)/core
 	done
 
 benchmark: $(VENV)/core
-	@$(BIN)/python -m sim.benchmark --json build/benchmark.json
-	@$(BIN)/python -m sim.clipping_benchmark --json build/clipping.json
+	@$(BIN)/python -m scalewright.sim.reports.speed --json build/benchmark.json
+	@$(BIN)/python -m scalewright.sim.reports.clipping_speed --json build/clipping.json
 
 verilog: $(VENV)/core
 	@for preset in chip-5nm vs-quant-resnet50 vs-quant-bert int8; do \
@@ -79,16 +81,16 @@ verilog: $(VENV)/core
 	@$(BIN)/scalewright generate 4/4U/4/6 --block engine -o build/verilog/engine.v
 
 ppa: $(VENV)/test
-	@$(BIN)/python -m sim.ppa.evidence --json build/evidence.json --plot sim/ppa/relative.svg
+	@$(BIN)/python -m scalewright.sim.ppa.evidence --json build/evidence.json --plot sim/ppa/relative.svg
 
 ppa-check: $(VENV)/core
 	@$(BIN)/scalewright ppa --json build/ppa.json --baseline sim/ppa/baseline.json
 
 train-evidence: $(VENV)/train
-	@$(BIN)/python -m sim.training.evidence --page sim/training/evidence.md --json build/training.json
+	@$(BIN)/python -m scalewright.sim.evidence.report --page sim/evidence/evidence.md --json build/training.json
 
 fpga: $(VENV)/core
-	@$(BIN)/python -m sim.ppa.fpga_evidence --json build/fpga.json
+	@$(BIN)/python -m scalewright.sim.ppa.fpga.evidence --json build/fpga.json
 
 clean:
 	@rm -rf build $(VENV)

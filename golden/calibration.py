@@ -7,10 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.clipping import max_threshold, octav_threshold, percentile_threshold
-from golden.config import OperandFormat
-from golden.mse import mse_optimal
-from golden.quantize import Quantized, Scaling, as_finite_float32, quantize, split_vectors
+from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.mse import mse_optimal
+from scalewright.golden.quantize import (
+    Quantized,
+    Scaling,
+    as_finite_float32,
+    quantize,
+    split_vectors,
+)
 
 Floats = npt.NDArray[np.float32]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import OperandFormat
-from golden.mse import magnitudes
-from golden.octav import End, Grid, step_constant
+from scalewright.golden.config import OperandFormat
+from scalewright.golden.mse import magnitudes
+from scalewright.golden.octav import End, Grid, step_constant
 
 Floats = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.float32]

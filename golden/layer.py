@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import EngineConfig, Output
-from golden.mac import matmul
-from golden.quantize import Quantized
-from golden.requantize import requantize
-from golden.rescale import Rescaling, rescale
+from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.mac import matmul
+from scalewright.golden.quantize import Quantized
+from scalewright.golden.requantize import requantize
+from scalewright.golden.rescale import Rescaling, rescale
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

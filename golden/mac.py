@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig
-from golden.quantize import Quantized
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.quantize import Quantized
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]

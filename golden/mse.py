@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import OperandFormat
+from scalewright.golden.config import OperandFormat
 
 Floats = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.float32]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import OperandFormat
+from scalewright.golden.config import OperandFormat
 
 
 class Grid(enum.Enum):

@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import VECTOR_SIZES, OperandFormat
+from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 

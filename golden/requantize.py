@@ -13,8 +13,8 @@ numbers, in units of gamma: to a network's input, and to what comes from a host'
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
-from golden.quantize import Quantized, as_finite_float32, split_vectors
+from scalewright.golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
+from scalewright.golden.quantize import Quantized, as_finite_float32, split_vectors
 
 # 2 |y| + s_q * 2^f, at most 2^39, is far from the end of 64 bits.
 _Y_LIMIT = 1 << 31
@@ -83,7 +83,7 @@ def quantize_statically(
         s_q = min(ceil(max|x| / (qmax * gamma)), 2^M - 1)     max(x, 0) instead of |x| if unsigned
         x_q = clip(rne(x / (s_q * gamma)), qmin, qmax)         0 where s_q = 0
 
-    Unlike in `golden.quantize`, gamma does not come from x, and scales round up.
+    Unlike in `scalewright.golden.quantize`, gamma does not come from x, and scales round up.
 
     Args:
         x: Real numbers.

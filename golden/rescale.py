@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS
+from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS
 
 Integers = npt.NDArray[np.int64]
 

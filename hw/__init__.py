@@ -1,1 +1,1 @@
-"""The hardware: Amaranth components and the Verilog they become."""
+"""The hardware: Amaranth components and the Verilog that they become."""

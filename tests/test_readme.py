@@ -10,7 +10,7 @@ import pytest
 
 def examples(*, of_training: bool) -> list[str]:
     blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
-    return [block for block in blocks if ("golden.qat" in block) == of_training]
+    return [block for block in blocks if ("scalewright.sim.training" in block) == of_training]
 
 
 def test_examples_in_python_run() -> None:
@@ -30,7 +30,7 @@ def test_examples_in_python_run() -> None:
 
 
 def test_example_of_training_runs() -> None:
-    torch = pytest.importorskip("torch", reason="golden/qat needs the extra `train`")
+    torch = pytest.importorskip("torch", reason="sim/training needs the extra `train`")
     (block,) = examples(of_training=True)
     torch.manual_seed(0)
     images = torch.rand(20, 1, 8, 8)

@@ -4,7 +4,7 @@ This is all that the golden model, the hardware and the testbenches share: facts
 data.
 """
 
-from golden.config.datapath import (
+from scalewright.golden.config.datapath import (
     ACCUMULATOR_BITS,
     ELEMENT_BITS,
     PIPELINE_DEPTH,
@@ -15,7 +15,7 @@ from golden.config.datapath import (
     DatapathConfig,
     OperandFormat,
 )
-from golden.config.engine import (
+from scalewright.golden.config.engine import (
     EXPONENTS,
     MANTISSA_BITS,
     OUTPUT_FRACTION_BITS,
@@ -23,7 +23,7 @@ from golden.config.engine import (
     EngineConfig,
     Output,
 )
-from golden.config.octav import CONSTANT_BITS, OctavConfig
+from scalewright.golden.config.octav import CONSTANT_BITS, OctavConfig
 
 __all__ = [
     "ACCUMULATOR_BITS",

@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from golden.config.parameter import require_in_range, require_power_of_two
+from scalewright.golden.config.parameter import require_in_range, require_power_of_two
 
 ELEMENT_BITS = range(2, 9)
 SCALE_BITS = range(2, 11)

@@ -4,8 +4,8 @@ import enum
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from golden.config.datapath import DatapathConfig, OperandFormat
-from golden.config.parameter import LANES, require_in_range, require_power_of_two
+from scalewright.golden.config.datapath import DatapathConfig, OperandFormat
+from scalewright.golden.config.parameter import LANES, require_in_range, require_power_of_two
 
 # The factor of a channel: m * 2^-e with m of so many significant bits.
 MANTISSA_BITS = 16

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from golden.config.parameter import LANES, require_in_range, require_power_of_two
+from scalewright.golden.config.parameter import LANES, require_in_range, require_power_of_two
 
 SAMPLE_BITS = range(2, 25)
 FRACTION_BITS = range(17)

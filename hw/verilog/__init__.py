@@ -4,9 +4,9 @@ Every other module of a file has the top's name before its own, and each is writ
 often it is used. The text is Verilog-2005, the same for the same versions of the tools.
 """
 
-from hw.verilog.names import check_name
-from hw.verilog.platform import VerilogPlatform
-from hw.verilog.ports import PortStyle, describe, tool_versions
+from scalewright.hw.verilog.names import check_name
+from scalewright.hw.verilog.platform import VerilogPlatform
+from scalewright.hw.verilog.ports import PortStyle, describe, tool_versions
 
 __all__ = ["PortStyle", "check_name", "convert", "describe", "generate", "tool_versions"]
 

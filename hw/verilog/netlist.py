@@ -1,6 +1,6 @@
 """What of a module is needed: who drives each wire, and which of its bits anybody reads."""
 
-from hw.verilog.rtlil import Assign, Const, Slice, Switch
+from scalewright.hw.verilog.rtlil import Assign, Const, Slice, Switch
 
 __all__ = ["Netlist", "fit", "switches"]
 

@@ -6,15 +6,15 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, ResetSignal, Value
 from amaranth.lib.wiring import Out
 
-from hw.verilog import rtlil as reader
-from hw.verilog.names import MARKER, Names
-from hw.verilog.writer import ModuleWriter
+from scalewright.hw.verilog import rtlil as reader
+from scalewright.hw.verilog.names import MARKER, Names
+from scalewright.hw.verilog.writer import ModuleWriter
 
 __all__ = ["VerilogPlatform"]
 
 
 class VerilogPlatform:
-    """Turns components into modules; those that are `shared` (hw/shared.py) once each.
+    """Turns components into modules; those that are `shared` (hw/primitives/shared.py) once each.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What the statements of a process are like, and how chunks of a value join."""
 
-from hw.verilog.rtlil import Assign, Const, Slice
+from scalewright.hw.verilog.rtlil import Assign, Const, Slice
 
 __all__ = ["edges_of", "is_exclusive", "is_tree", "merged_chunks"]
 

@@ -7,8 +7,8 @@ value from time 0 on, and let an unknown condition through in simulation.
 
 from itertools import pairwise
 
-from hw.verilog.names import Names
-from hw.verilog.netlist import (
+from scalewright.hw.verilog.names import Names
+from scalewright.hw.verilog.netlist import (
     ARITHMETIC,
     BITWISE,
     COMPARISONS,
@@ -17,9 +17,9 @@ from hw.verilog.netlist import (
     part_of,
     switches,
 )
-from hw.verilog.rtlil import Assign, Const, Process, Slice
-from hw.verilog.statements import edges_of, is_exclusive, is_tree, merged_chunks
-from hw.verilog.text import (
+from scalewright.hw.verilog.rtlil import Assign, Const, Process, Slice
+from scalewright.hw.verilog.statements import edges_of, is_exclusive, is_tree, merged_chunks
+from scalewright.hw.verilog.text import (
     Waiver,
     bit_range,
     broken,
@@ -36,7 +36,7 @@ __all__ = ["ModuleWriter"]
 
 
 UNREAD_BITS = Waiver("UNUSEDSIGNAL", "some of these bits are dropped, as by rounding")
-_UNREAD_PORT = Waiver("UNUSEDSIGNAL", "nothing depends on it in this configuration", ("unused-port",))
+_UNREAD_PORT = Waiver("UNUSEDSIGNAL", "nothing depends on it", ("unused-port",))
 _MULTIPLIER = Waiver(
     "WIDTHEXPAND",
     "narrow operands, so that tools take a multiplier of a DSP",

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from sim.build import BuildError
-from sim.simulation import SimulationError
-from sim.toolchain import ToolError
+from scalewright.sim.simulators.build import BuildError
+from scalewright.sim.simulators.simulation import SimulationError
+from scalewright.sim.simulators.toolchain import ToolError
 
 # In the order of a user's first day.
 COMMANDS = (
@@ -38,7 +38,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"sim.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f"scalewright.sim.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,5 +1,5 @@
-"""`python -m sim.cli` is `scalewright`."""
+"""`python -m scalewright.sim.cli` is `scalewright`."""
 
-from sim.cli import main
+from scalewright.sim.cli import main
 
 main()

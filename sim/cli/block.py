@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from golden.config import DatapathConfig, EngineConfig, OctavConfig
-from sim.cli.configuration import DatapathOptions
-from sim.design import BLOCKS, Config
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.sim.blocks.design import BLOCKS, Config
+from scalewright.sim.cli.configuration import DatapathOptions
 
 _OCTAV = ("sample_bits", "lanes", "depth", "fraction_bits", "max_iterations", "resident")
 _ENGINE = ("lanes", "depth", "post_lanes", "result_bits", "dsp_multipliers")

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from golden.calibration import Granularity, split_groups
-from golden.config import VECTOR_SIZES, OperandFormat
-from golden.octav import End
-from sim import tensor_file
-from sim.cli.options import json_option, output_path, progress_bar, write_json
-from sim.cli.table import Table
-from sim.clipping_report import Choice, compare_methods, plot
+from scalewright.golden.calibration import Granularity, split_groups
+from scalewright.golden.config import VECTOR_SIZES, OperandFormat
+from scalewright.golden.octav import End
+from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.reports.clipping import Choice, compare_methods, plot
 
 _METHODS = 7
 

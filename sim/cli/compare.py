@@ -8,14 +8,13 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig
-from sim import tensor_file
-from sim.build import build
-from sim.cli import DIFFERENT
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import load_operands
-from sim.cli.options import (
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.cli import DIFFERENT
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.operands import load_operands
+from scalewright.sim.cli.options import (
     clip_option,
     json_option,
     output_path,
@@ -23,9 +22,10 @@ from sim.cli.options import (
     scaling_option,
     write_json,
 )
-from sim.cli.table import Table
-from sim.compare import compare_matmul, real_product, signal_to_noise_db
-from sim.design import Design
+from scalewright.sim.cli.table import Table
+from scalewright.sim.execution.products import compare_matmul, real_product, signal_to_noise_db
+from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.simulators.build import build
 
 
 @click.command()

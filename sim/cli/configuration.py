@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from golden.config import PRESETS, DatapathConfig
+from scalewright.golden.config import PRESETS, DatapathConfig
 
 
 class AccumulatorBits(click.ParamType[int | str]):

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import click
 
-from golden.calibration import Clip
-from sim.cli import DIFFERENT
-from sim.cli.options import clip_option, jobs, json_option, progress_bar, write_json
-from sim.cli.table import Table
-from sim.demo import (
+from scalewright.golden.calibration import Clip
+from scalewright.sim.cli import DIFFERENT
+from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.demo.digits.network import Digits
+from scalewright.sim.demo.networks import (
+    ENGINES,
+    NETWORKS,
+    NetworkDemoResult,
+    run_network_demo,
+    words,
+)
+from scalewright.sim.demo.products import (
     CONFIGURATIONS,
     PLAIN_4_BIT,
     SCALED_4_BIT,
@@ -18,9 +26,7 @@ from sim.demo import (
     run_demo,
     vector_pairs,
 )
-from sim.digits.network import Digits
-from sim.network_demo import ENGINES, NETWORKS, NetworkDemoResult, run_network_demo, words
-from sim.tensor_file import require_writable
+from scalewright.sim.files.tensors import require_writable
 
 
 @click.command()

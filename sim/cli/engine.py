@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from golden.config import EngineConfig
-from golden.network import Network
-from sim.cli.table import Table
-from sim.driver import NetworkRun
+from scalewright.golden.config import EngineConfig
+from scalewright.golden.network import Network
+from scalewright.sim.cli.table import Table
+from scalewright.sim.execution.networks import NetworkRun
 
 
 @dataclass(frozen=True)

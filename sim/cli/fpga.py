@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sim.build import BUILD_FOLDER
-from sim.cli.options import jobs, progress_bar, write_json
-from sim.cli.table import Table
-from sim.ppa.fpga import FAMILIES, Synthesis, synthesise
-from sim.ppa.measure import Subject
-from sim.ppa.placement import Placement, place
-from sim.ppa.tools import require_programs, version_of
+from scalewright.sim.cli.options import jobs, progress_bar, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
+from scalewright.sim.ppa.fpga.placement import Placement, place
+from scalewright.sim.ppa.measure import Subject
+from scalewright.sim.ppa.tools import require_programs, version_of
+from scalewright.sim.simulators.build import BUILD_FOLDER
 
 
 def programs(families: tuple[str, ...]) -> list[str]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from golden.config import DatapathConfig, OctavConfig
-from hw.verilog import PortStyle
-from sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.options import json_option, output_path, write_json
-from sim.design import Design
-from sim.tensor_file import replacing
+from scalewright.golden.config import DatapathConfig, OctavConfig
+from scalewright.hw.verilog import PortStyle
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.options import json_option, output_path, write_json
+from scalewright.sim.files.tensors import replacing
 
 
 @click.command()

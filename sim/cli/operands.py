@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibration import Clip, quantize_clipped
-from golden.config import DatapathConfig
-from golden.quantize import Quantized, Scaling
-from sim import tensor_file
+from scalewright.golden.calibration import Clip, quantize_clipped
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.quantize import Quantized, Scaling
+from scalewright.sim.files import tensors as tensor_file
 
 
 @dataclass(frozen=True, eq=False)

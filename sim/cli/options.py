@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from golden.calibration import Clip
-from golden.quantize import Scaling
-from sim.tensor_file import replacing
+from scalewright.golden.calibration import Clip
+from scalewright.golden.quantize import Scaling
+from scalewright.sim.files.tensors import replacing
 
 F = TypeVar("F", bound=Callable[..., Any])
 

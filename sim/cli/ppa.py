@@ -5,20 +5,20 @@ from pathlib import Path
 
 import click
 
-from golden.config import PRESETS, DatapathConfig
-from sim import tensor_file
-from sim.build import BUILD_FOLDER
-from sim.cli import DIFFERENT, fpga
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.options import jobs, json_option, progress_bar, write_json
-from sim.cli.table import Table
-from sim.ppa.baseline import ALLOWED_GROWTH, growths
-from sim.ppa.cells import CellLibrary
-from sim.ppa.fpga import FAMILIES
-from sim.ppa.measure import BLOCKS, Measurement, Subject, measure
-from sim.ppa.tools import CellFiles, flow_versions, require_flow
-from sim.ppa.workload import Tensors, digits_tensors
-from sim.tensor_file import require_writable
+from scalewright.golden.config import PRESETS, DatapathConfig
+from scalewright.sim.cli import DIFFERENT, fpga
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.ppa.baseline import ALLOWED_GROWTH, growths
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.fpga.cells import FAMILIES
+from scalewright.sim.ppa.measure import BLOCKS, Measurement, Subject, measure
+from scalewright.sim.ppa.tools import CellFiles, flow_versions, require_flow
+from scalewright.sim.ppa.workload import Tensors, digits_tensors
+from scalewright.sim.simulators.build import BUILD_FOLDER
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -6,21 +6,27 @@ from typing import Any
 import click
 import numpy as np
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig, EngineConfig
-from golden.graph import evaluate
-from golden.layer import Layer, LayerResult, run_layer
-from golden.network import Product, as_real, run_network
-from golden.network_quantization import quantize_network, weight_matrix
-from golden.quantize import Quantized, Scaling
-from sim import tensor_file
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.options import clip_option, json_option, output_path, scaling_option, write_json
-from sim.cli.table import Table
-from sim.compare import signal_to_noise_db
-from sim.float_model import read_graph
-from sim.quantized_model import write_model
-from sim.tensor_file import replacing, require_writable
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.layer import Layer, LayerResult, run_layer
+from scalewright.golden.network import Product, as_real, run_network
+from scalewright.golden.network.graph import evaluate
+from scalewright.golden.network.quantization import quantize_network, weight_matrix
+from scalewright.golden.quantize import Quantized, Scaling
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.options import (
+    clip_option,
+    json_option,
+    output_path,
+    scaling_option,
+    write_json,
+)
+from scalewright.sim.cli.table import Table
+from scalewright.sim.execution.products import signal_to_noise_db
+from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.tensors import replacing, require_writable
+from scalewright.sim.models.float_model import read_graph
+from scalewright.sim.models.quantized_model import write_model
 
 
 @click.command()

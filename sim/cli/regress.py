@@ -5,17 +5,17 @@ from pathlib import Path
 
 import click
 
-from golden.config import DatapathConfig
-from sim.build import SIMULATORS, VERILATOR
-from sim.cli import DIFFERENT
-from sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
-from sim.cli.table import Table
-from sim.coverage import covering
-from sim.regress import Regression, Verdict
-from sim.regress import regress as run
-from sim.tensor_file import require_writable
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.regress import Regression, Verdict
+from scalewright.sim.blocks.regress import regress as run
+from scalewright.sim.cli import DIFFERENT
+from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.coverage.configurations import covering
+from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
 
 
 @click.command()

@@ -7,14 +7,20 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from golden.network import as_real, run_network
-from sim import tensor_file
-from sim.cli import DIFFERENT
-from sim.cli.engine import EngineSize, engine_size_options, layer_table, layers_line, reloading_line
-from sim.cli.options import json_option, output_path, progress_bar, write_json
-from sim.driver import NetworkRun, count_words, run_on_rtl
-from sim.quantized_model import read_model
-from sim.tensor_file import require_writable
+from scalewright.golden.network import as_real, run_network
+from scalewright.sim.cli import DIFFERENT
+from scalewright.sim.cli.engine import (
+    EngineSize,
+    engine_size_options,
+    layer_table,
+    layers_line,
+    reloading_line,
+)
+from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
+from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.models.quantized_model import read_model
 
 
 @click.command()

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from golden.calibration import Clip
-from golden.config import DatapathConfig
-from sim import stimulus
-from sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from sim.cli.operands import load_operands
-from sim.cli.options import (
+from scalewright.golden.calibration import Clip
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.operands import load_operands
+from scalewright.sim.cli.options import (
     clip_option,
     json_option,
     output_path,
@@ -18,11 +19,10 @@ from sim.cli.options import (
     seed_option,
     write_json,
 )
-from sim.compare import matmul_words
-from sim.design import Design
-from sim.tb_vector_mac import INPUT, OUTPUT, golden, pack_results
-from sim.tensor_file import require_writable
-from sim.vectors import write_vectors
+from scalewright.sim.execution.products import matmul_words
+from scalewright.sim.execution.vectors import write_vectors
+from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.stimulus import vector_pairs as stimulus
 
 
 @click.command()

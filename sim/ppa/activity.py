@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sim.icarus import compile_verilog, run_program
-from sim.ppa.netlist import Netlist, split_name
+from scalewright.sim.ppa.netlist import Netlist, split_name
+from scalewright.sim.simulators.icarus import compile_verilog, run_program
 
 Bits: TypeAlias = npt.NDArray[np.uint8]
 

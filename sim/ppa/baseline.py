@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sim.ppa.measure import Measurement
+from scalewright.sim.ppa.measure import Measurement
 
 # Growth that is let through: tools of another release map a little differently.
 ALLOWED_GROWTH = 0.03

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sim.ppa.liberty import Group, evaluate, parse
+from scalewright.sim.ppa.liberty import Group, evaluate, parse
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

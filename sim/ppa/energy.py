@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.ppa.cells import CellLibrary
-from sim.ppa.netlist import CONSTANTS, Netlist
-from sim.ppa.timing import INPUT_SLEW, Timing
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.netlist import CONSTANTS, Netlist
+from scalewright.sim.ppa.timing import INPUT_SLEW, Timing
 
 
 @dataclass(frozen=True)

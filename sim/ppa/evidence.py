@@ -1,4 +1,4 @@
-"""What the datapaths cost against what others would: `python -m sim.ppa.evidence`.
+"""What the datapaths cost against what others would: `python -m scalewright.sim.ppa.evidence`.
 
 Dot products and the rescaler against `*` and `+` through the same flow and against the Booth
 multipliers of Yosys; dot products against the gates that no array of full adders can do without;
@@ -15,16 +15,16 @@ from typing import Any
 
 import click
 
-from golden.config import DatapathConfig
-from sim.build import BUILD_FOLDER
-from sim.cli.options import jobs, json_option, progress_bar, write_json
-from sim.cli.table import Table
-from sim.ppa import tools
-from sim.ppa.cells import CellLibrary
-from sim.ppa.measure import Measurement, Subject, measure
-from sim.ppa.picture import draw
-from sim.ppa.workload import Tensors, digits_tensors, spread_tensors
-from sim.tensor_file import require_writable
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.table import Table
+from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.ppa import tools
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.measure import Measurement, Subject, measure
+from scalewright.sim.ppa.picture import draw
+from scalewright.sim.ppa.workload import Tensors, digits_tensors, spread_tensors
+from scalewright.sim.simulators.build import BUILD_FOLDER
 
 # Notation, P, and VS-Quant's energy and area relative to 8/8/-/-.
 POINTS: tuple[tuple[str, int | None, float | None, float | None], ...] = (

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig, EngineConfig
-from golden.mac import trace_stream
-from hw.rescaler import Rescaler
-from sim.codec import Codec, Words
-from sim.design import Design
-from sim.ppa.activity import Activity, Bits
-from sim.ppa.workload import Array
-from sim.tb_rescaler import golden as golden_results
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.mac import trace_stream
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.sim.bench.codec import Codec, Words
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.rescaler import golden as golden_results
+from scalewright.sim.ppa.activity import Activity, Bits
+from scalewright.sim.ppa.workload import Array
 
 # Before the first vector pair.
 RESET_CYCLES = 3

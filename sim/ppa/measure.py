@@ -4,18 +4,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from golden.config import DatapathConfig
-from hw.dot_product import DotProduct
-from hw.rescaler import Rescaler
-from hw.verilog import convert
-from sim.ppa.activity import simulate_gates
-from sim.ppa.cells import CellLibrary
-from sim.ppa.energy import energy_per_cycle
-from sim.ppa.gate_level import RESET_CYCLES, engine, require_golden, stimulus, vector_mac
-from sim.ppa.netlist import map_to_cells
-from sim.ppa.timing import time_netlist
-from sim.ppa.tools import CellFiles
-from sim.ppa.workload import Array, Tensors, accumulator_beats, vector_pairs
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.mac.dot_product import DotProduct
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.hw.verilog import convert
+from scalewright.sim.ppa.activity import simulate_gates
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.energy import energy_per_cycle
+from scalewright.sim.ppa.gate_level import (
+    RESET_CYCLES,
+    engine,
+    require_golden,
+    stimulus,
+    vector_mac,
+)
+from scalewright.sim.ppa.netlist import map_to_cells
+from scalewright.sim.ppa.timing import time_netlist
+from scalewright.sim.ppa.tools import CellFiles
+from scalewright.sim.ppa.workload import Array, Tensors, accumulator_beats, vector_pairs
 
 BLOCKS = ("vector-mac", "dot-product", "rescaler")
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.ppa import tools
-from sim.ppa.cells import CellLibrary
-from sim.ppa.tools import CellFiles
+from scalewright.sim.ppa import tools
+from scalewright.sim.ppa.cells import CellLibrary
+from scalewright.sim.ppa.tools import CellFiles
 
 # abc's default script does not come to an end on these designs. This one merges what is equal,
 # maps for delay and recovers area, buffers and sizes, in seconds. Restructuring before mapping

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sim.toolchain import ToolError
+from scalewright.sim.simulators.toolchain import ToolError
 
 
 class _Relative(Protocol):

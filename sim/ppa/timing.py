@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from sim.ppa import tools
-from sim.ppa.netlist import Netlist
-from sim.ppa.tools import CellFiles
+from scalewright.sim.ppa import tools
+from scalewright.sim.ppa.netlist import Netlist
+from scalewright.sim.ppa.tools import CellFiles
 
 # Long enough for any path; delays do not depend on it.
 _PERIOD = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sim.toolchain import ToolError, require_commands
+from scalewright.sim.simulators.toolchain import ToolError, require_commands
 
 _OSU018 = Path("/usr/share/qflow/tech/osu018")
 LIBERTY = _OSU018 / "osu018_stdcells.lib"

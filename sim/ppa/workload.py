@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import DatapathConfig, EngineConfig, Output
-from golden.mac import matmul
-from golden.quantize import quantize
-from golden.rescale import multiplier
-from sim.digits.network import Digits
+from scalewright.golden.config import DatapathConfig, EngineConfig, Output
+from scalewright.golden.mac import matmul
+from scalewright.golden.quantize import quantize
+from scalewright.golden.rescale import multiplier
+from scalewright.sim.demo.digits.network import Digits
 
 Array = npt.NDArray[np.int64]
 

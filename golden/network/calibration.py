@@ -1,0 +1,72 @@
+"""Coarse scales of a network's activations, from the tensors of calibration inputs.
+
+They are rounded up to 7 significant bits: so results times their unit, and vector scales times
+gamma, are exact in float32, and other software that computes in float32 finds the same integers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
+from scalewright.golden.config import EngineConfig, OperandFormat
+from scalewright.golden.quantize import Floats
+
+_GAMMA_BITS = 7
+# Room above the largest result seen in calibration, where a result is not quantized.
+_HEADROOM = 2.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Coarse scales from the tensors of calibration inputs.
+
+    Attributes:
+        tensors: All tensors of the network in floats.
+        config: The engine.
+        clip: How clipping thresholds are chosen.
+    """
+
+    tensors: Mapping[str, Floats]
+    config: EngineConfig
+    clip: Clip
+
+    def gamma(self, tensor: str, node: str) -> float:
+        """Coarse scale of a tensor that becomes the activations of a node."""
+        fmt = self.config.output
+        values = self.tensors[tensor]
+        if not fmt.signed and values.min() < 0:
+            raise ValueError(
+                f"node {node}: {self.config.datapath} has unsigned activations, but its input "
+                f"{tensor} has values down to {values.min():.4g}: leave out the U"
+            )
+        scaled = fmt.scale_bits is not None
+        threshold = clipping_threshold(
+            np.moveaxis(values, 1, -1) if values.ndim == 4 else values,
+            fmt,
+            self.clip,
+            granularity=Granularity.VECTOR if scaled else Granularity.TENSOR,
+            vector_size=self.config.datapath.vector_size,
+        )
+        return coarse_scale(float(threshold.max()), fmt)
+
+    def unit(self, tensor: str, bias: Floats, factor: float) -> float:
+        """What 1 is worth in results that are not quantized, for a product's bias and factors."""
+        largest = _HEADROOM * float(np.abs(self.tensors[tensor]).max())
+        limit = (1 << (self.config.result_bits - 1)) - 1
+        # Factors over the unit have to stay below 2^16.
+        return _round_up(max(max(largest, float(np.abs(bias).max())) / limit, factor / 65535))
+
+
+def coarse_scale(threshold: float, fmt: OperandFormat) -> float:
+    """Coarse scale of activations whose largest vector threshold is `threshold`."""
+    return _round_up(threshold / (fmt.qmax * fmt.scale_max))
+
+
+def _round_up(value: float) -> float:
+    """The next number of 7 significant bits; 1 for 0, where anything will do."""
+    if value == 0:
+        return 1.0
+    fraction, exponent = np.frexp(value)
+    return float(np.ldexp(np.ceil(np.ldexp(fraction, _GAMMA_BITS)), int(exponent) - _GAMMA_BITS))

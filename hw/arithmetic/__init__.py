@@ -1,0 +1,1 @@
+"""Arithmetic that several blocks are made of: compressor trees, division, quantization."""

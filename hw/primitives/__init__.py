@@ -1,0 +1,1 @@
+"""What components are built with: memories, pipeline registers, shared modules."""

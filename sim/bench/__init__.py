@@ -1,0 +1,1 @@
+"""The bench: what plays streams on a design inside a simulator, and compares the results."""

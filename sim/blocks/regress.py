@@ -1,0 +1,202 @@
+"""Regressions: a block in one configuration against golden, with every kind of stimulus."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scalewright.sim.bench.case import Case
+from scalewright.sim.bench.codec import Codec, as_words
+from scalewright.sim.bench.plan import Outcome
+from scalewright.sim.blocks import (
+    engine as tb_engine,
+)
+from scalewright.sim.blocks import (
+    octav as tb_octav,
+)
+from scalewright.sim.blocks import (
+    rescaler as tb_rescaler,
+)
+from scalewright.sim.blocks import (
+    vector_mac as tb_vector_mac,
+)
+from scalewright.sim.blocks import (
+    vector_quantizer as tb_vector_quantizer,
+)
+from scalewright.sim.blocks.adapter import port_style, with_payload_ports
+from scalewright.sim.blocks.design import Config, Design, command_words
+from scalewright.sim.simulators.build import BUILD_FOLDER, SIMULATORS, VERILATOR, build
+from scalewright.sim.simulators.simulation import simulate
+
+# What each block is tested with.
+TESTBENCHES: dict[str, Callable[[Design, Any, int, int], list[Case]]] = {
+    "vector-mac": tb_vector_mac.cases,
+    "octav": tb_octav.cases,
+    "rescaler": tb_rescaler.cases,
+    "vector-quantizer": tb_vector_quantizer.cases,
+    "engine": tb_engine.cases,
+}
+
+
+@dataclass(frozen=True)
+class Regression:
+    """What to regress.
+
+    Attributes:
+        block: Name of the block.
+        config: Its configuration.
+        transactions: Random transactions (vector pairs, tensors), beside the fixed ones.
+        seed: Seed of everything random.
+        phase: Name of the only phase to play; None for all.
+        waves: Whether to record waves.
+        verilog: A file to simulate in place of the generated Verilog, such as a netlist.
+        simulator: Name of the simulator, one of `SIMULATORS`.
+        top: Name of the top-level module in `verilog`; None for that of the block.
+    """
+
+    block: str
+    config: Config
+    transactions: int
+    seed: int
+    phase: str | None = None
+    waves: bool = False
+    verilog: Path | None = None
+    simulator: str = VERILATOR.name
+    top: str | None = None
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this again."""
+        words = ["scalewright", "regress", *command_words(self.config), "--block", self.block]
+        words += ["--vectors", str(self.transactions), "--seed", str(self.seed)]
+        if self.phase is not None:
+            words += ["--phase", self.phase]
+        if self.verilog is not None:
+            words += ["--verilog", str(self.verilog)]
+        if self.top is not None:
+            words += ["--top", self.top]
+        if self.simulator != VERILATOR.name:
+            words += ["--simulator", self.simulator]
+        if self.waves:
+            words.append("--waves")
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a regression.
+
+    Attributes:
+        regression: What was regressed.
+        phases: Phases played.
+        transactions: Transactions played.
+        results: Results compared.
+        cycles: Clock cycles they took.
+        mismatches: Results that differ, are missing or surplus.
+        failure: What went wrong, over several lines; None if nothing did.
+        waves: The recording.
+    """
+
+    regression: Regression
+    phases: int
+    transactions: int
+    results: int
+    cycles: int
+    mismatches: int
+    failure: str | None
+    waves: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict, ready for JSON."""
+        return {
+            **asdict(self),
+            "regression": {
+                **vars(self.regression),
+                "config": self.regression.config.as_dict(),
+                "verilog": self.regression.verilog and str(self.regression.verilog),
+                "replay": self.regression.replay,
+            },
+            "waves": self.waves and str(self.waves),
+        }
+
+
+def regress(regression: Regression, *, progress: Callable[[int], None] | None = None) -> Verdict:
+    """Run a regression: build, play every phase until one fails, compare every result.
+
+    Raises:
+        ValueError: No such phase or simulator.
+        ToolError, BuildError, SimulationError: It could not be run.
+    """
+    config, seed = regression.config, regression.seed
+    if regression.simulator not in SIMULATORS:
+        known = " or ".join(SIMULATORS)
+        raise ValueError(f"simulator must be {known}, not {regression.simulator}")
+    simulator = SIMULATORS[regression.simulator]
+    design = Design.of(regression.block, config, name=regression.top)
+    if regression.verilog is not None:
+        text = regression.verilog.read_text()
+        style = port_style(text, design)
+        design = Design.of(regression.block, config, name=regression.top, style=style)
+        design = with_payload_ports(design.with_verilog(text))
+    cases = TESTBENCHES[regression.block](design, config, regression.transactions, seed)
+    if regression.phase is not None:
+        names = [case.phase.name for case in cases]
+        if regression.phase not in names:
+            raise ValueError(f"phase must be one of {', '.join(names)}, not {regression.phase}")
+        cases = [case for case in cases if case.phase.name == regression.phase]
+    waves = None
+    if regression.waves:
+        name = f"{design.module}_{config.slug}_seed{seed}"
+        waves = BUILD_FOLDER / "waves" / f"{name}{Path(simulator.waves_file).suffix}"
+    # What is doubtful in a file of the user's is the user's business.
+    lint = regression.verilog is None
+    run = simulate(
+        build(design, waves=regression.waves, lint=lint, simulator=simulator),
+        [case.phase for case in cases],
+        progress=progress,
+        waves=waves,
+    )
+    played = list(zip(cases, run.outcomes, strict=False))  # up to the first that failed
+    failure = None
+    for case, outcome in played:
+        failure = _failure(case, outcome, design)
+        if failure is not None:
+            failed = replace(regression, phase=case.phase.name, waves=True)
+            failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
+            break
+    return Verdict(
+        regression=regression,
+        phases=len(played),
+        transactions=sum(case.transactions for case, _ in played),
+        results=sum(len(words) for _, outcome in played for words in outcome.results.values()),
+        cycles=sum(outcome.cycles for _, outcome in played),
+        mismatches=sum(outcome.mismatch_count for _, outcome in played),
+        failure=failure,
+        waves=waves,
+    )
+
+
+def _failure(case: Case, outcome: Outcome, design: Design) -> str | None:
+    """What went wrong in a phase; None if nothing did."""
+    if not outcome.failed:
+        if case.cycles is None or case.cycles == outcome.cycles:
+            return None
+        return f"phase {case.phase.name}: took {outcome.cycles} cycles, not {case.cycles}"
+    lines = [f"phase {case.phase.name}: {violation}" for violation in outcome.violations[:1]]
+    for mismatch in outcome.mismatches[:1]:
+        codec = design.codec(mismatch.port)
+        lines += [
+            f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}:",
+            f"  got  {_result(mismatch.got, codec)}",
+            f"  want {_result(mismatch.want, codec)}",
+        ]
+        lines += [f"  {line}" for line in case.explain(mismatch)]
+    return "\n".join(lines)
+
+
+def _result(word: int | None, codec: Codec) -> str:
+    if word is None:
+        return "nothing"
+    fields = codec.unpack(as_words([word], codec.bytes))
+    return " ".join(f"{name}={values[0].tolist()}" for name, values in fields.items())

@@ -1,0 +1,1 @@
+"""The configurations that regressions cover."""

@@ -1,0 +1,1 @@
+"""The demonstration: networks that classify handwritten digits, on the RTL."""

@@ -1,0 +1,1 @@
+"""What quantization-aware training is worth; needs the extra `train`."""

@@ -1,0 +1,1 @@
+"""Runs matrix products and whole networks on the RTL."""

@@ -1,0 +1,1 @@
+"""Networks as ONNX models: float ones read, quantized ones read and written."""

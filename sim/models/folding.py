@@ -1,0 +1,128 @@
+"""Folds batch normalization and biases into the products before them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scalewright.golden.network.graph import MATRIX_KINDS, Node
+
+
+class Folding:
+    """The nodes of a graph without its batch normalizations, and with biases in their products.
+
+    Only the result of a product that nothing else takes is changed. `ranks` are the axes of
+    tensors, as far as they are known.
+
+    Attributes:
+        nodes: The nodes that are left.
+        output: The graph's output.
+
+    Raises:
+        ValueError: A batch normalization that cannot be folded; the message names the node.
+    """
+
+    def __init__(
+        self, nodes: list[Node], constants: dict[str, Any], output: str, ranks: Mapping[str, int]
+    ) -> None:
+        self.nodes: list[Node] = []
+        self.output = output
+        self._constants = constants
+        self._ranks = ranks
+        self._taken = [name for node in nodes for name in node.inputs] + [output]
+        self._products: dict[str, int] = {}  # places of the products by the tensors they now give
+        self._renamed: dict[str, str] = {}
+        for node in nodes:
+            self._add(node)
+        self.output = self._renamed.get(output, output)
+
+    def _add(self, node: Node) -> None:
+        if node.kind == "BatchNormalization":
+            self._fold_normalization(node)
+            return
+        if node.kind == "Add" and self._fold_bias(node):
+            return
+        if node.kind in MATRIX_KINDS:
+            self._products[node.output] = len(self.nodes)
+        inputs = tuple(self._renamed.get(name, name) for name in node.inputs)
+        self.nodes.append(_with(node, inputs=inputs))
+
+    def _product(self, tensor: str) -> Node | None:
+        """The product that gives a tensor which only one node takes."""
+        if self._taken.count(tensor) != 1 or tensor not in self._products:
+            return None
+        return self.nodes[self._products[tensor]]
+
+    def _fold_normalization(self, node: Node) -> None:
+        product = self._product(node.inputs[0])
+        # A MatMul's result has its channels at axis 1 only if it is a matrix.
+        if product is None or (product.kind == "MatMul" and self._ranks.get(product.output) != 2):
+            raise ValueError(
+                f"node {node.name}: BatchNormalization is supported only directly behind a product "
+                "whose result nothing else takes, and not of three axes"
+            )
+        if any(product.attributes.get(name, 1.0) != 1.0 for name in ("alpha", "beta")):
+            raise ValueError(
+                f"node {node.name}: BatchNormalization is supported only behind a Gemm with alpha "
+                f"and beta 1, not behind {product.name}"
+            )
+        if node.attributes.get("training_mode", 0):
+            raise ValueError(f"node {node.name} (BatchNormalization): training_mode must be 0")
+        if any(name not in self._constants for name in node.inputs[1:]):
+            raise ValueError(f"node {node.name} (BatchNormalization): must have constants")
+        gain, offset, mean, variance = (
+            self._constants[name].astype(np.float64) for name in node.inputs[1:5]
+        )
+        factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+        weights = self._constants[product.inputs[1]]
+        channels_first = product.kind == "Conv" or bool(product.attributes.get("transB", 0))
+        shape = (-1, *[1] * (weights.ndim - 1)) if channels_first else (-1,)
+        bias = self._constants[product.inputs[2]] if len(product.inputs) > 2 else np.zeros(1)
+        self._replace(
+            node, node.inputs[0], weights * factor.reshape(shape), (bias - mean) * factor + offset
+        )
+
+    def _fold_bias(self, node: Node) -> bool:
+        """Whether an Add was that of a constant vector to a MatMul, and is now a part of it."""
+        fixed = [name for name in node.inputs if name in self._constants]
+        moving = [name for name in node.inputs if name not in self._constants]
+        if len(fixed) != 1 or len(moving) != 1:
+            return False
+        product = self._product(moving[0])
+        if product is None or product.kind != "MatMul" or len(product.inputs) > 2:
+            return False
+        weights, bias = self._constants[product.inputs[1]], self._constants[fixed[0]]
+        # A bias of more axes could give the result more axes.
+        if bias.ndim > 2 or bias.shape[-1:] != weights.shape[-1:] or bias.size != bias.shape[-1]:
+            return False
+        self._replace(node, moving[0], weights, bias)
+        return True
+
+    def _replace(
+        self, node: Node, tensor: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]
+    ) -> None:
+        """Give the product of a tensor new constants; the tensor now stands for a node's result."""
+        place = self._products[tensor]
+        product = self.nodes[place]
+        names = [self._fresh(f"{product.name}_{part}") for part in ("weights", "bias")]
+        for name, values in zip(names, (weights, bias), strict=True):
+            self._constants[name] = values.astype(np.float32)
+        self.nodes[place] = _with(product, inputs=(product.inputs[0], *names))
+        self._products[node.output] = place
+        self._renamed[node.output] = product.output
+
+    def _fresh(self, name: str) -> str:
+        while name in self._constants or name in self._taken:
+            name += "_"
+        return name
+
+
+def _with(node: Node, *, inputs: tuple[str, ...]) -> Node:
+    return Node(
+        name=node.name,
+        kind=node.kind,
+        inputs=inputs,
+        output=node.output,
+        attributes=node.attributes,
+    )

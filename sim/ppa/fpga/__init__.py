@@ -1,0 +1,1 @@
+"""What designs take of an FPGA."""

@@ -1,0 +1,1 @@
+"""Simulators: finding them, building designs with them, running them."""

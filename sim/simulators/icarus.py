@@ -1,0 +1,134 @@
+"""Icarus Verilog: interprets a design, four-state, at once and slowly."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
+from scalewright.sim.simulators.toolchain import require_commands, require_libpython
+
+# Registers start unknown, as they do in an ASIC; only a reset defines them.
+_OPTIONS = ("-g2012", "-DSCALEWRIGHT_NO_INITIAL")
+# cocotb's runner says where at run time.
+_RECORDER = """\
+module cocotb_recorder;
+  reg [8191:0] path;
+  initial if ($value$plusargs("dumpfile_path=%s", path)) begin
+    $dumpfile(path);
+    $dumpvars(0, {module});
+  end
+endmodule
+"""
+_PROGRAM = "sim.vvp"  # as cocotb's runner calls it
+_COMPLAINT = re.compile(r"error|sorry|assert|No such file", re.IGNORECASE)
+
+
+class IcarusError(RuntimeError):
+    """Icarus failed; the message ends with its last words.
+
+    Attributes:
+        printed: All that it printed.
+    """
+
+    def __init__(self, folder: Path, printed: str) -> None:
+        super().__init__(f"Icarus failed in {folder}:\n{printed[-1500:]}")
+        self.printed = printed
+
+
+class Icarus(Simulator):
+    """Icarus Verilog, from the path."""
+
+    name = "icarus"
+    four_state = True
+    waves_file = "dump.fst"
+
+    def find(self) -> str:
+        """Find the tools, and return their version."""
+        release = find_icarus()
+        require_libpython()
+        return release
+
+    def ingredients(self, options: Options) -> tuple[str, ...]:
+        """What goes into a build beside the design."""
+        return (
+            # Where the modules are that a program names.
+            str(shutil.which("iverilog")),
+            version("cocotb"),
+            *_OPTIONS,
+            *TIMESCALE,
+            _RECORDER if options.waves else "",
+        )
+
+    def program(self, module: str) -> str:
+        """Name of the file that a build of this top-level module is."""
+        del module
+        return _PROGRAM
+
+    def compile(
+        self, verilog: str, module: str, options: Options, folder: Path, cache: Path
+    ) -> None:
+        """Build a design."""
+        del cache
+        (folder / f"{module}.v").write_text(verilog)
+        (folder / "commands.f").write_text(f"+timescale+{'/'.join(TIMESCALE)}\n")
+        arguments = [*_OPTIONS, "-f", "commands.f", "-s", module]
+        sources = [f"{module}.v"]
+        if options.waves:
+            (folder / "recorder.v").write_text(_RECORDER.format(module=module))
+            arguments += ["-s", "cocotb_recorder"]
+            sources.append("recorder.v")
+        try:
+            compile_verilog(sources, _PROGRAM, folder, arguments)
+        except IcarusError as error:
+            (folder / self.log_file).write_text(error.printed)
+            lines = [line for line in error.printed.splitlines() if _COMPLAINT.search(line)]
+            raise RefusalError(lines[0] if lines else "no reason given") from None
+
+    def _plusargs(self, folder: Path) -> list[str]:
+        return [f"+dumpfile_path={folder / self.waves_file}"]
+
+
+@cache
+def find_icarus() -> str:
+    """Find Icarus, and return its version.
+
+    Raises:
+        ToolError: It is missing; one line says what to install.
+    """
+    require_commands({"iverilog": "iverilog", "vvp": "iverilog"})
+    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+    match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    return match[0] if match else "unknown"
+
+
+def compile_verilog(
+    sources: Sequence[str], program: str, folder: Path, arguments: Sequence[str]
+) -> None:
+    """Compile sources to a program, all in a folder.
+
+    Raises:
+        ToolError: Icarus is missing.
+        IcarusError: It refuses them.
+    """
+    _run(["iverilog", *arguments, "-o", program, *sources], folder)
+
+
+def run_program(program: str, folder: Path) -> None:
+    """Run a program whose testbench is in Verilog, in a folder.
+
+    Raises:
+        ToolError: Icarus is missing.
+        IcarusError: It broke off.
+    """
+    _run(["vvp", "-n", program], folder)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    find_icarus()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise IcarusError(folder, done.stdout + done.stderr)

@@ -1,0 +1,1 @@
+"""Stimulus: legal bit patterns, from the exhaustive to the random."""

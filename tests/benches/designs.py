@@ -1,0 +1,19 @@
+"""The configurations that tests play: a sample of the covering set, or all of it in CI."""
+
+import os
+from typing import Any
+
+from scalewright.sim.coverage.configurations import SPECIALS, covering, sample
+
+# Set by hand: hours.
+ALL = "SCALEWRIGHT_TEST_ALL" in os.environ
+
+# Blocks with configurations, for a test's parameters.
+DESIGNS: list[tuple[str, Any]] = [
+    (block, config) for block in SPECIALS for config in (covering if ALL else sample)(block)
+]
+
+
+def name_of(part: object) -> str:
+    """A configuration's name in that of a test."""
+    return str(getattr(part, "slug", part))

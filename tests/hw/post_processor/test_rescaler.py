@@ -1,0 +1,51 @@
+"""The RTL of the rescaler against golden, in a sample of the covering set."""
+
+from dataclasses import replace
+
+import pytest
+
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import covering, sample
+from tests.benches.faults import insert_fault
+
+
+@pytest.mark.parametrize("config", sample("rescaler"), ids=lambda config: config.slug)
+def test_equals_golden(config: EngineConfig) -> None:
+    # At full rate too: one beat per cycle after the documented latency.
+    verdict = regress(Regression("rescaler", config, transactions=20_000, seed=1))
+    assert verdict.failure is None, verdict.failure
+    assert verdict.results > 20_000
+
+
+def test_multipliers_are_operators_where_they_are_for_dsps_only() -> None:
+    config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"))
+    for dsp in (False, True):
+        verilog = Design.of("rescaler", replace(config, dsp_multipliers=dsp)).verilog
+        # Once: the lanes are one module.
+        assert verilog.count(" * ") == int(dsp)
+        assert verilog.count("rescaler_sub_rescaler_lane u_") == config.post_lanes
+        assert ("full_adders_" in verilog) != dsp
+
+
+def test_accumulators_narrower_than_results_keep_their_sign() -> None:
+    # C = 16 and R = 32: the shifted product has fewer bits than what the bias is added to. The
+    # sample need not have this pair.
+    datapath = DatapathConfig.parse("4/4/4/6", accumulator_bits=16)
+    config = EngineConfig(datapath=datapath, result_bits=32, post_lanes=1)
+    verdict = regress(Regression("rescaler", config, transactions=3000, seed=1))
+    assert verdict.failure is None, verdict.failure
+
+
+def test_a_forgotten_sign_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = (RescalerLane._result, "near.eq(floor)", "near.eq(floor[: bits + 1])")
+    insert_fault(fault, monkeypatch)
+    failures = [
+        regress(Regression("rescaler", config, transactions=300, seed=1)).failure
+        for config in covering("rescaler")
+        if (config.datapath.accumulator_bits, config.result_bits) == (16, 32)
+    ]
+    assert failures
+    assert None not in failures

@@ -1,0 +1,15 @@
+"""The RTL of the vector quantizer against golden; tests/hw/arithmetic/ has its steps."""
+
+import pytest
+
+from scalewright.golden.config import EngineConfig
+from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.coverage.configurations import sample
+
+
+@pytest.mark.parametrize("config", sample("vector-quantizer"), ids=lambda config: config.slug)
+def test_equals_golden(config: EngineConfig) -> None:
+    # At full rate too: one beat per cycle after the documented latency.
+    verdict = regress(Regression("vector-quantizer", config, transactions=5000, seed=1))
+    assert verdict.failure is None, verdict.failure
+    assert verdict.results > 5000

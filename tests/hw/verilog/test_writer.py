@@ -1,0 +1,154 @@
+"""What the writer makes of an Amaranth component, proven equal to it by SAT, for random ones."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.lib.wiring import Component, In, Out
+
+from scalewright.hw.verilog import convert
+from tests.tools.yosys import run_yosys
+
+
+class _Random(Component):
+    """Random expressions and statements over random inputs, of every kind that Amaranth has."""
+
+    def __init__(self, seed: int, *, registers: bool):
+        self._random = random.Random(seed)
+        self._registers = registers
+        self.identity = (seed, registers)
+        inputs = {"a": 5, "b": signed(4), "c": signed(7), "d": 1, "e": 3}
+        super().__init__(
+            {
+                **{name: In(shape) for name, shape in inputs.items()},
+                **{f"y{number}": Out(self._shape()) for number in range(6)},
+            }
+        )
+
+    def _shape(self) -> Shape:
+        return self._random.choice([unsigned, signed])(self._random.randint(2, 9))
+
+    def elaborate(self, _: object) -> Module:
+        m = Module()
+        self._values = [self.a, self.b, self.c, self.d, self.e]
+        for number in range(4):
+            wire = Signal(self._shape(), name=f"wire{number}")
+            m.d.comb += wire.eq(self._expression(3))
+            self._values.append(wire)
+        for number in range(6):
+            target = getattr(self, f"y{number}")
+            domain = m.d.sync if self._registers and number % 2 else m.d.comb
+            if self._registers:
+                self._values.append(self.y1)
+            self._statements(m, domain, target, 3)
+        return m
+
+    def _expression(self, depth: int) -> Value:
+        pick = self._random
+        if depth == 0:
+            if pick.random() < 0.2:
+                return Const(pick.randint(-9, 30))
+            value = pick.choice(self._values)
+            if pick.random() < 0.3 and len(value) > 1:
+                low = pick.randrange(len(value))
+                return value[low : pick.randint(low + 1, len(value))]
+            return value
+        x, y, z = (self._expression(depth - 1) for _ in range(3))
+        amount = pick.choice([self.e, self.d, pick.randrange(5)])
+        return pick.choice(
+            [
+                lambda: x + y,
+                lambda: x - y,
+                lambda: (x * y)[:12],
+                lambda: -x,
+                lambda: ~x,
+                lambda: x & y,
+                lambda: x | y,
+                lambda: x ^ y,
+                lambda: x == y,
+                lambda: x != y,
+                lambda: x < y,
+                lambda: x >= y,
+                lambda: x > y,
+                lambda: x <= y,
+                lambda: Mux(x, y, z),
+                lambda: (x << amount)[:14],
+                lambda: x >> amount,
+                lambda: Cat(x, y, z)[:14],
+                lambda: x.any(),
+                lambda: x.all(),
+                lambda: x.xor(),
+                lambda: x.as_signed(),
+                lambda: Array([x, y, z, x ^ y])[self.e[:2]],
+                lambda: x.replicate(2)[:14],
+            ]
+        )()
+
+    def _statements(self, m: Module, domain: Any, target: Signal, depth: int) -> None:
+        pick = self._random
+        for _ in range(pick.randint(1, 2)):
+            kind = pick.random() if depth else 0
+            if kind < 0.4:
+                low = pick.randrange(len(target)) if pick.random() < 0.4 else 0
+                high = pick.randint(low + 1, len(target)) if low else len(target)
+                domain += target[low:high].eq(self._expression(2))
+            elif kind < 0.7:
+                with m.If(self._expression(1).bool()):
+                    self._statements(m, domain, target, depth - 1)
+                with m.Elif(self._expression(1).bool()):
+                    self._statements(m, domain, target, depth - 1)
+                if pick.random() < 0.5:
+                    with m.Else():
+                        self._statements(m, domain, target, depth - 1)
+            else:
+                with m.Switch(self.e):
+                    with m.Case(1, 6):
+                        self._statements(m, domain, target, depth - 1)
+                    with m.Case("0-1"):
+                        self._statements(m, domain, target, depth - 1)
+                    with m.Case("1--"):
+                        self._statements(m, domain, target, depth - 1)
+                    if pick.random() < 0.5:
+                        with m.Default():
+                            self._statements(m, domain, target, depth - 1)
+
+
+def _prove(
+    seed: int, folder: Path, *, registers: bool, fault: tuple[str, str] | None = None
+) -> str:
+    text = convert(_Random(seed, registers=registers), name="gate")
+    if fault:
+        assert fault[0] in text
+        text = text.replace(*fault, 1)
+    (folder / "gate.v").write_text(text)
+    (folder / "gold.il").write_text(
+        rtlil.convert(_Random(seed, registers=registers), name="gold", emit_src=False)
+    )
+    check = "-tempinduct -set-init-zero -seq 1" if registers else ""
+    return run_yosys(
+        "read_rtlil gold.il; read_verilog gate.v; proc; opt_clean; "
+        "miter -equiv -flatten -make_assert -make_outputs gold gate miter; hierarchy -top miter; "
+        f"opt_clean; sat -verify -prove-asserts {check} miter",
+        folder,
+        "-q",
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_expressions_and_statements_mean_the_same(seed: int, tmp_path: Path) -> None:
+    _prove(seed, tmp_path, registers=False)
+
+
+@pytest.mark.parametrize("seed", range(100, 116))
+def test_registers_mean_the_same(seed: int, tmp_path: Path) -> None:
+    _prove(seed, tmp_path, registers=True)
+
+
+def test_proof_refuses_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="proof did fail"):
+        _prove(0, tmp_path, registers=False, fault=(" + ", " - "))
+    with pytest.raises(AssertionError, match="proof did fail"):
+        _prove(100, tmp_path, registers=True, fault=("if (rst)", "if (~rst)"))

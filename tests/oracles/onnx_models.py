@@ -1,0 +1,237 @@
+"""ONNX models for tests, what ONNX Runtime makes of them, and its comparison with golden."""
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.layer import run_layer
+from scalewright.golden.network import Network, Product, Quantize, as_real
+from scalewright.golden.network.graph import Graph, apply_operator
+from scalewright.golden.quantize import Quantized
+from scalewright.golden.requantize import quantize_statically, requantize
+from scalewright.golden.rescale import rescale
+from scalewright.sim.models.float_model import read_graph
+from scalewright.sim.models.quantized_model import write_model
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime has no wheel here")
+onnx = pytest.importorskip("onnx", reason="needed to make onnxruntime's models")
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+
+def uniform(seed: int, *shape: int, low: float = -1) -> Floats:
+    return np.random.default_rng(seed).uniform(low, 1, shape).astype(np.float32)
+
+
+def sizes(shape: str) -> list[int]:
+    """Those of `2,6,6`."""
+    return [int(size) for size in shape.split(",")]
+
+
+def model(shape: str, body: str, constants: dict[str, Array]) -> Any:
+    """A model from `x` to `y`.
+
+    Args:
+        shape: Those of both, without the batch: `2,6,6->5`.
+        body: Its nodes, as `onnx.parser` reads them. Node `a_node` gives tensor `a`, or `[other]`
+            stands before it.
+        constants: Its initializers.
+    """
+    source, target = shape.split("->")
+    proto = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]> '
+        f"test (float[N,{source}] x) => (float[N,{target}] y) {{ {body} }}"
+    )
+    for node in proto.graph.node:
+        node.name = node.name or f"{node.output[0]}_node"
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    proto.graph.initializer.extend(tensors)
+    return proto
+
+
+def session(proto: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # starting threads would take longer than these models
+    # In float32: else it makes MatMul of weights that have one scale for each channel MatMulNBits,
+    # and that rounds activations to 8 bits, in blocks of 32.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    return onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def output_of(proto: Any, x: Floats) -> Floats:
+    """The output of a model in ONNX Runtime."""
+    (result,) = session(proto).run(None, {proto.graph.input[0].name: x})
+    return np.asarray(result)
+
+
+def tensors_of(proto: Any, x: Floats) -> dict[str, Floats]:
+    """Input and results of all nodes of a model in ONNX Runtime."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(proto)
+    del exposed.graph.output[:]
+    names = [name for each in proto.graph.node for name in each.output]
+    info = onnx.helper.make_tensor_value_info
+    exposed.graph.output.extend(info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    source = proto.graph.input[0].name
+    results = session(exposed).run(names, {source: x})
+    return {source: x, **dict(zip(names, results, strict=True))}
+
+
+def graph_of(proto: Any, folder: Path) -> Graph:
+    """A model as scalewright.sim.models.float_model reads it."""
+    onnx.save(proto, folder / "float.onnx")
+    return read_graph(folder / "float.onnx")
+
+
+def residual_model() -> Any:
+    """Images (3, 9, 9) to (6,): residual connection, pooling, strides, pads, chained products.
+
+    Every product's input is positive or zero for inputs that are.
+    """
+    body = """
+        a = Conv <strides=[2,2], pads=[1,0,2,1]> (x, w1, b1)
+        b = Relu(a)
+        c = Conv <pads=[1,1,1,1], kernel_shape=[3,3]> (b, w2)
+        d = Add(c, b)
+        e = Relu(d)
+        f = AveragePool <kernel_shape=[2,2], pads=[0,1,0,0]> (e)
+        g = Conv <auto_pad="SAME_UPPER", strides=[1,2]> (f, w3, b3)
+        h = Relu(g)
+        i = Conv(h, w4)
+        j = Relu(i)
+        k = MaxPool <kernel_shape=[2,1]> (j)
+        l = Flatten(k)
+        y = Gemm(l, w5, b5)
+    """
+    shapes = {"w1": (10, 3, 3, 3), "b1": (10,), "w2": (10, 10, 3, 3), "w3": (7, 10, 2, 2)}
+    shapes |= {"b3": (7,), "w4": (18, 7, 1, 1), "w5": (108, 6), "b5": (6,)}
+    constants = {name: uniform(i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    return model("3,9,9->6", body, constants)
+
+
+def sequence_model() -> Any:
+    """Sequences (5, 10) to (5, 6), of matrix products along the last axis."""
+    body = """
+        a = MatMul(x, w1)
+        b = Add(a, b1)
+        c = Relu(b)
+        d = MatMul(c, w2)
+        e = Add(b2, d)
+        f = Relu(e)
+        y = MatMul(f, w3)
+    """
+    shapes = {"w1": (10, 18), "b1": (18,), "w2": (18, 7), "b2": (1, 7), "w3": (7, 6)}
+    constants = {name: uniform(i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    return model("5,10->5,6", body, constants)
+
+
+def write(network: Network, config: EngineConfig, shape: str) -> Any:
+    """A quantized network as an ONNX model; the shape is that of `model`."""
+    source, target = (tuple(sizes(each)) for each in shape.split("->"))
+    return write_model(network, config, source, target)
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Assert that two values have the same types, fields and numbers, bit for bit."""
+    if is_dataclass(first):
+        assert type(first) is type(second)
+        for field in fields(first):
+            assert_same(getattr(first, field.name), getattr(second, field.name))
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys()
+        assert_same(list(first.values()), [second[key] for key in first])
+    elif isinstance(first, tuple | list):
+        for one, other in zip(first, second, strict=True):
+            assert_same(one, other)
+    elif isinstance(first, np.ndarray):
+        assert first.dtype == second.dtype
+        np.testing.assert_array_equal(first, second, strict=True)
+    else:
+        assert first == second
+
+
+def _channels_last(tensor: Floats) -> Floats:
+    return np.moveaxis(tensor, 1, -1) if tensor.ndim == 4 else tensor
+
+
+def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats) -> None:
+    """Compare each step of ONNX Runtime with what golden makes of its inputs."""
+    tensors = tensors_of(proto, x)
+    outputs = {node.name: node.output[0] for node in proto.graph.node}
+    size = config.datapath.vector_size
+    vectors: dict[str, Quantized] = {}
+    for step in network.steps:
+        result: Any
+        if isinstance(step, Quantize):
+            source = _channels_last(tensors[step.input])
+            result = quantize_statically(source, config.output, vector_size=size, gamma=step.gamma)
+        elif isinstance(step, Product):
+            names = [f"{step.name}_{part}" for part in ("rescale", "relu", "quantize")]
+            chain = [_channels_last(tensors[outputs[name]]) for name in names if name in outputs]
+            total = _channels_last(tensors[f"{step.name}_sum"])
+            y = _compare_product(step, vectors[step.input], total, chain, config)
+            if step.gamma is None:
+                continue
+            result = requantize(
+                y,
+                config.output,
+                vector_size=size,
+                fraction_bits=step.fraction_bits,
+                gamma=step.gamma,
+            )
+        else:
+            result = apply_operator(
+                step, [{**network.constants, **tensors}[i] for i in step.inputs]
+            )
+            if step.kind == "AveragePool":  # sums of four, in any order
+                np.testing.assert_allclose(tensors[step.output], result, rtol=1e-6)
+                continue
+        if isinstance(result, Quantized):
+            vectors[step.output] = result
+        np.testing.assert_array_equal(tensors[step.output], as_real(result), strict=True)
+
+
+def _compare_product(
+    product: Product, x: Quantized, total: Floats, chain: list[Floats], config: EngineConfig
+) -> Array:
+    """Compare a product with ONNX Runtime's, Rescale and ReLU too; its y, as ONNX Runtime has it.
+
+    Args:
+        product: The product.
+        x: Its input.
+        total: Its result in ONNX Runtime, with its bias but not rescaled.
+        chain: What Rescale and the nodes behind it give there.
+        config: The engine.
+    """
+    layer = product.layer(float(x.gamma), config)
+    sums = run_layer(replace(layer, output=Output.ACCUMULATOR), product.rows(x)[0], config)
+    assert sums.values is not None
+    assert not sums.saturated.any()
+    factors = np.ldexp(layer.rescaling.mantissas.astype(np.float64), -layer.rescaling.exponents)
+    exact = (sums.values * factors + layer.rescaling.biases) * product.unit
+    # Float32 sums of less than 300 terms, in any order, of numbers that may be larger than the sum.
+    atol = 1e-5 * np.abs(exact).max()
+    np.testing.assert_allclose(total, exact.reshape(total.shape), rtol=0, atol=atol)
+    unit, limit = np.float32(product.unit), np.float32(1 << (config.result_bits - 1))
+    y = np.clip(np.rint(total / unit), -limit, limit - 1)
+    np.testing.assert_array_equal(chain[0], y * unit)
+    golden_y, _ = rescale(sums.values, replace(layer.rescaling, relu=False))
+    # Only where the exact result is nearer to a tie than float sums are exact may the rounding
+    # differ, and there by one.
+    units = exact / product.unit
+    near_tie = np.abs(np.abs(units - np.floor(units)) - 0.5) <= 2 * atol / product.unit
+    difference = np.abs(golden_y.reshape(y.shape) - y)
+    np.testing.assert_array_equal(difference <= near_tie.reshape(y.shape), True)
+    if product.relu:
+        y = np.maximum(y, 0)
+        np.testing.assert_array_equal(chain[1], y * unit)
+    return np.asarray(y, np.int64)

@@ -1,0 +1,23 @@
+"""Runs the command line in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run `scalewright` in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "scalewright.sim.cli", *arguments],
+        cwd=cwd,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+    )
+
+
+def use_build_folder(folder: Path) -> None:
+    """Let commands that run in a folder find the simulators that were built in this one."""
+    build = Path.cwd() / "build"
+    build.mkdir(exist_ok=True)
+    (folder / "build").symlink_to(build)
