@@ -1,1 +1,44 @@
-"""What there is to know of each block: its component, its testbench, its configurations."""
+"""The blocks of hardware that are generated and tested, by name: a record for each.
+
+A new block is a file in hw/, one in golden/, a testbench, and a record here.
+"""
+
+from scalewright.hw.verilog import PortStyle
+from scalewright.sim.bench.design import Design
+from scalewright.sim.blocks.block import Block, Config
+from scalewright.sim.blocks.engine import ENGINE
+from scalewright.sim.blocks.octav import OCTAV
+from scalewright.sim.blocks.rescaler import RESCALER
+from scalewright.sim.blocks.vector_mac import VECTOR_MAC
+from scalewright.sim.blocks.vector_quantizer import VECTOR_QUANTIZER
+
+__all__ = ["BLOCKS", "Block", "Config", "design_of"]
+
+BLOCKS: dict[str, Block] = {
+    block.name: block for block in (VECTOR_MAC, OCTAV, RESCALER, VECTOR_QUANTIZER, ENGINE)
+}
+
+
+def design_of(
+    block: str,
+    config: Config,
+    *,
+    name: str | None = None,
+    style: PortStyle = PortStyle.PAYLOAD,
+) -> Design:
+    """The design of a block; its module is called `name`, or like the block.
+
+    Testbenches send packed words, hence the style of its ports.
+
+    Raises:
+        ValueError: There is no such block, or the name cannot be that of a module.
+    """
+    if block not in BLOCKS:
+        raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {block}")
+    record = BLOCKS[block]
+    return Design.of(
+        lambda: record.component(config),
+        identity=(block, repr(config)),
+        name=record.module if name is None else name,
+        style=style,
+    )

@@ -1,189 +1,148 @@
-"""What the engine is tested with, what is expected of it, and how a failure reads."""
+"""The matrix engine, and what its blocks have in common with it."""
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
+from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.config.parameter import LANES
+from scalewright.hw.engine import Engine
+from scalewright.sim.blocks.block import Block, Bound, Level, Row
+from scalewright.sim.blocks.vector_mac import datapath
+from scalewright.sim.blocks.vector_mac import words as datapath_words
+from scalewright.sim.testbenches import engine as testbench
 
-from scalewright.golden.config import EngineConfig, Output
-from scalewright.golden.layer import Layer, run_layer
-from scalewright.golden.quantize import Quantized
-from scalewright.sim.bench import stall
-from scalewright.sim.bench.case import Case
-from scalewright.sim.bench.codec import Words
-from scalewright.sim.bench.plan import Mismatch, Phase
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.execution.tiling import (
-    ACTIVATIONS,
-    PARAMETERS,
-    RESULTS,
-    WEIGHTS,
-    layer_words,
-    result_words,
+OPTIONS = ("lanes", "depth", "post_lanes", "result_bits", "dsp_multipliers")
+POST_LANES: tuple[Level, ...] = (("one",), ("middle",), ("all",))
+
+# The demo's; the chip's vectors; one result per cycle of a vector and all at once.
+SPECIALS: tuple[EngineConfig, ...] = (
+    EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6")),
+    EngineConfig(
+        datapath=DatapathConfig.parse("4/4/8/8", vector_size=64, scale_product_bits=8),
+        lanes=4,
+        depth=40,
+        post_lanes=4,
+    ),
 )
-from scalewright.sim.stimulus.layers import random_layer
-
-# Resets in mid-stream: through loading, computing and post-processing of the first tiles.
-_RESETS = 12
-# Activation vectors of a layer, about.
-_LAYER_VECTORS = 200
 
 
-@dataclass(frozen=True, eq=False)
-class _Played:
-    """A layer and the results of the stream that are its own."""
-
-    layer: Layer
-    activations: Quantized
-    results: int
+def complete(config: DatapathConfig, given: Mapping[str, Any]) -> EngineConfig:
+    """An engine of a datapath."""
+    return EngineConfig(datapath=config, **given)
 
 
-def engine_phase(
-    name: str,
-    design: Design,
-    config: EngineConfig,
-    layers: list[tuple[Layer, Quantized]],
-    **options: Any,
-) -> tuple[Phase, list[int]]:
-    """A phase that runs layers back to back, and how many results each gives."""
-    inputs: dict[str, list[Words]] = {WEIGHTS: [], PARAMETERS: [], ACTIVATIONS: []}
-    expected: list[Words] = []
-    for layer, activations in layers:
-        for port, words in layer_words(design, config, layer, activations).items():
-            inputs[port].append(words)
-        golden = run_layer(layer.padded(config.channels), activations, config)
-        expected.append(result_words(design, config, golden))
-    phase = Phase(
-        name=name,
-        inputs={port: np.concatenate(words) for port, words in inputs.items()},
-        expected={RESULTS: np.concatenate(expected)},
-        **options,
-    )
-    return phase, [len(words) for words in expected]
+def words(config: EngineConfig) -> list[str]:
+    """What says an engine on the command line."""
+    said = datapath_words(config.datapath)
+    for name in ("lanes", "depth", "post_lanes", "result_bits"):
+        said += [f"--{name.replace('_', '-')}", str(getattr(config, name))]
+    return [*said, *["--dsp-multipliers"] * config.dsp_multipliers]
 
 
-def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list[Case]:
-    """Everything a regression plays on one configuration.
+def configuration_of(row: Row) -> EngineConfig:
+    """The engine that a row means."""
+    lanes = int(row.get("lanes", 16))
 
-    Args:
-        design: The design.
-        config: Its configuration.
-        vectors: Random activation vectors, in all.
-        seed: Seed of everything random.
-    """
-    rng = np.random.default_rng(seed)
-    made: list[Case] = []
-    most = config.depth // config.groups
-
-    def add(name: str, layers: list[tuple[Layer, Quantized]], **options: Any) -> None:
-        phase, counts = engine_phase(name, design, config, layers, **options)
-        played = [
-            _Played(layer, activations, count)
-            for (layer, activations), count in zip(layers, counts, strict=True)
-        ]
-        made.append(Case(phase, len(phase.inputs[ACTIVATIONS]), partial(_explain, played)))
-
-    def draw(
-        output: Output, *, longest: int = most, extreme: bool = False
-    ) -> tuple[Layer, Quantized]:
-        length = int(rng.integers(1, min(longest, 40), endpoint=True))
-        channels = int(rng.integers(1, 2 * config.channels, endpoint=True))
-        tiles = -(-channels // config.channels)
-        rows = max(1, _LAYER_VECTORS // (length * tiles * config.groups))
-        return random_layer(
-            config,
-            rng,
-            rows=int(rng.integers(1, rows, endpoint=True)),
-            channels=channels,
-            vectors=length,
-            output=output,
-            extreme=extreme,
+    def build(post_lanes: int, depth: int = 1 << 12) -> EngineConfig:
+        return EngineConfig(
+            datapath=datapath(row),
+            lanes=lanes,
+            depth=depth,
+            post_lanes=post_lanes,
+            result_bits=int(row.get("result_bits", 18)),
+            dsp_multipliers=bool(row.get("dsp_multipliers", 0)),
         )
 
-    def mixture(count: int) -> list[tuple[Layer, Quantized]]:
-        outputs = (Output.QUANTIZED, Output.RESCALED, Output.QUANTIZED, Output.ACCUMULATOR)
-        return [draw(outputs[number % 4]) for number in range(count)]
-
-    def shaped(rows: int, channels: int, length: int, output: Output) -> tuple[Layer, Quantized]:
-        return random_layer(
-            config, rng, rows=rows, channels=channels, vectors=length, output=output
-        )
-
-    for output in (Output.QUANTIZED, Output.RESCALED, Output.ACCUMULATOR):
-        add(f"single-vector-{output.name.lower()}", [shaped(5, config.channels, 1, output)])
-    add("single-patient-sink", [shaped(1, 1, 1, Output.QUANTIZED)], patient=True)
-    add("one-vector-sums", [shaped(40, config.channels + 1, 1, Output.QUANTIZED)])
-    add("full-buffer", [shaped(3, 2 * config.channels, most, Output.QUANTIZED)])
-    add(
-        "longer-than-the-buffer",
-        [
-            shaped(2, config.channels, most + 1, Output.QUANTIZED),
-            shaped(2, config.channels, config.depth + 1, Output.QUANTIZED),
-            shaped(2, 1, min(2 * config.depth + 1, 300), Output.ACCUMULATOR),
-            shaped(2, 1, 1, Output.RESCALED),
-        ],
-    )
-    add(
-        "saturating",
-        [draw(output, extreme=True) for output in (Output.QUANTIZED, Output.ACCUMULATOR) * 3],
-    )
-    short = [shaped(4, config.channels, min(2, most), Output.QUANTIZED), *mixture(2)]
-    loading = 2 * config.lanes + 4 * config.channels // config.post_lanes + 16
-    for cycle in sorted({int(cycle) for cycle in np.linspace(1, 2 * loading, _RESETS)}):
-        add(f"reset-after-{cycle}", short, reset_after=cycle)
-    add(
-        "reset-while-stalled",
-        short,
-        reset_after=loading + 40,
-        accepts={RESULTS: stall.bursts(rng, 5)},
-    )
-    # In the second tile of a sum, while its weights come; the sums of the first layer show whether
-    # they start from 0 after the reset.
-    length = min(2 * config.depth, 300)
-    add(
-        "reset-in-a-long-sum",
-        [
-            shaped(3, config.channels, 1, Output.RESCALED),
-            shaped(1, 1, length, Output.ACCUMULATOR),
-        ],
-        reset_after=config.channels + config.lanes * (config.depth + length) // 2 + 8,
-    )
-    stalls: dict[str, dict[str, Any]] = {
-        "random": {},
-        "random-stalled-weights": {"offers": {WEIGHTS: stall.scattered(rng, 0.3)}},
-        "random-stalled-parameters": {"offers": {PARAMETERS: stall.bursts(rng, 20)}},
-        "random-stalled-activations": {"offers": {ACTIVATIONS: stall.scattered(rng, 0.4)}},
-        "random-stalled-results": {"accepts": {RESULTS: stall.scattered(rng, 0.2)}},
-        "random-stalled-all": {
-            "offers": {
-                port: stall.bursts(rng, length)
-                for port, length in ((WEIGHTS, 4), (PARAMETERS, 7), (ACTIVATIONS, 5))
-            },
-            "accepts": {RESULTS: stall.bursts(rng, 9)},
-        },
-        "random-patient-sink": {"patient": True},
-    }
-    share = max(2, round(vectors / len(stalls) / _LAYER_VECTORS * 2))
-    for name, options in stalls.items():
-        add(name, mixture(share), **options)
-    return made
+    groups = build(1).groups
+    depths = {"least": groups, "odd": 2 * groups + 1, "more": 4 * groups + 8}
+    depth = depths[str(row.get("depth", "more"))]
+    word = row["post_lanes"]
+    if isinstance(word, int):
+        return build(word, depth)
+    most = next(number for number in reversed(LANES) if _is_legal(build, number))
+    middle = LANES[LANES.index(most) // 2]
+    return build({"one": 1, "middle": middle, "all": most}[word], depth)
 
 
-def _explain(played: list[_Played], mismatch: Mismatch) -> list[str]:
-    index = mismatch.index
-    for number, item in enumerate(played):
-        if index < item.results:
-            layer, activations = item.layer, item.activations
-            return [
-                f"result {index} of {item.results} of layer {number + 1} of {len(played)}:",
-                f"  {layer.channels} channels, {layer.weights.elements.shape[1]} vectors per sum, "
-                f"{len(activations.elements)} activation rows",
-                f"  output {layer.output.name}, relu {layer.rescaling.relu}, "
-                f"fraction_bits {layer.fraction_bits}",
-                f"  mantissas {layer.rescaling.mantissas.tolist()}",
-                f"  exponents {layer.rescaling.exponents.tolist()}",
-                f"  biases {layer.rescaling.biases.tolist()}",
-            ]
-        index -= item.results
-    return ["a surplus result: no layer belongs to it"]
+def part_of(row: Row) -> EngineConfig:
+    """The engine whose part a row means: as many lanes and elements as results."""
+    size = row.get("vector_size", 64)
+    return configuration_of({"vector_size": size, "lanes": size, "depth": "least", **row})
+
+
+def rescaled_bits(row: Row) -> int:
+    """Accumulator bits that compressors rescale at once."""
+    config = configuration_of(row)
+    return 0 if config.dsp_multipliers else config.post_lanes * config.datapath.accumulator_bits
+
+
+def _is_legal(build: Callable[[int], Any], value: int) -> bool:
+    try:
+        build(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _elements(row: Row) -> int:
+    return (
+        int(row["lanes"]) * int(row["vector_size"]) * int(row["weights"]) * int(row["activations"])
+    )
+
+
+def _scale_products(row: Row) -> int:
+    try:
+        return int(row["lanes"]) * datapath(row).rounded_scale_product_bits
+    except ValueError:
+        return 0
+
+
+ENGINE = Block(
+    name="engine",
+    component=Engine,
+    cases=testbench.cases,
+    complete=complete,
+    options=OPTIONS,
+    words=words,
+    specials=SPECIALS,
+    parameters={
+        "weights": ((2,), (4,), (8,)),
+        "activations": (("2",), ("5",), ("8",)),
+        "sign": (("",), ("U",)),
+        "weight_scale": (("-",), (2,), (6,), (10,)),
+        "activation_scale": (("-",), (2,), (6,), (10,)),
+        "vector_size": ((4,), (16,), (64,)),
+        "scale_product": (("one",), ("half", "all but one"), ("all",)),
+        "accumulator_bits": ((16,), (24,), (48,)),
+        "pipeline_depth": ((1,), (2,), (3,)),
+        "lanes": ((1,), (4, 16), (64,)),
+        # Not 65,536 rows: loading them takes as many cycles, times the lanes.
+        "depth": (("least",), ("odd",), ("more",)),
+        "post_lanes": POST_LANES,
+        "result_bits": ((8,), (18, 24), (32,)),
+        "dsp_multipliers": ((0,), (1,)),
+    },
+    configuration_of=configuration_of,
+    # The default engine, whose simulator is built in 40 s, has 4,096 partial products, 16 lanes of
+    # 10-bit scale products, and 4 results of 24-bit accumulators to rescale at once.
+    bounds=(
+        Bound(
+            ("lanes", "vector_size", "weights", "activations"),
+            _elements,
+            4096,
+            "over 4,096 partial products of elements: minutes for each build",
+        ),
+        Bound(
+            ("lanes", "weight_scale", "activation_scale", "scale_product"),
+            _scale_products,
+            640,
+            "over 640 bits of scale products: minutes for each build",
+        ),
+        Bound(
+            ("lanes", "vector_size", "post_lanes", "accumulator_bits", "dsp_multipliers"),
+            rescaled_bits,
+            384,
+            "over 384 accumulator bits in compressors of the rescaler: minutes for each build",
+        ),
+    ),
+)

@@ -1,136 +1,38 @@
-"""What the rescaler is tested with, what is expected of it, and how a failure reads."""
+"""The rescaler of an engine."""
 
-from functools import partial
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
-
-from scalewright.golden.config import (
-    EXPONENTS,
-    MANTISSA_BITS,
-    OUTPUT_FRACTION_BITS,
-    EngineConfig,
-    Output,
-)
-from scalewright.golden.rescale import Rescaling, rescale
 from scalewright.hw.post_processor.rescaler import Rescaler
-from scalewright.sim.bench import stall
-from scalewright.sim.bench.case import Case
-from scalewright.sim.bench.plan import Mismatch, Phase
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks.block import Block, Bound
+from scalewright.sim.blocks.engine import (
+    OPTIONS,
+    SPECIALS,
+    complete,
+    part_of,
+    rescaled_bits,
+    words,
+)
+from scalewright.sim.testbenches import rescaler as testbench
 
-INPUT, OUTPUT = "i", "o"
-
-Beats: TypeAlias = dict[str, npt.NDArray[Any]]
-
-_RESET_CYCLES = 6
-
-
-def golden(beats: Beats, config: EngineConfig) -> Beats:
-    """What the golden model says of beats (T, Q)."""
-    accumulators = beats["accumulators"]
-    columns = [beats[name].ravel() for name in ("mantissas", "exponents", "biases")]
-    passed = beats["output"] == Output.ACCUMULATOR
-    # One rescaling per channel: each number is a channel of its own here.
-    y = {}
-    for relu in (False, True):
-        rescaling = Rescaling(
-            mantissas=columns[0],
-            exponents=columns[1],
-            biases=columns[2],
-            result_bits=config.result_bits,
-            relu=relu,
-        )
-        y[relu], clipped = rescale(accumulators.ravel(), rescaling)
-    results = np.where(
-        beats["relu"][:, None],
-        y[True].reshape(accumulators.shape),
-        y[False].reshape(accumulators.shape),
-    )
-    clips = clipped.reshape(accumulators.shape).any(axis=1) & ~passed
-    return {
-        "values": np.where(passed[:, None], accumulators, results),
-        "saturated": beats["saturated"] | clips,
-        "output": beats["output"],
-        "fraction_bits": beats["fraction_bits"],
-    }
-
-
-def random_beats(config: EngineConfig, count: int, rng: np.random.Generator) -> Beats:
-    """Beats whose results lie around the ends of y and of its rounding, corners among them."""
-    shape = (count, config.post_lanes)
-    low, high = config.datapath.accumulator_min, config.datapath.accumulator_max
-    bits = config.datapath.accumulator_bits
-    accumulators = rng.integers(low, high, shape, endpoint=True) >> rng.integers(0, bits, shape)
-    corners = np.array([low, low + 1, -1, 0, 1, high - 1, high])
-    accumulators = np.where(rng.random(shape) < 0.1, rng.choice(corners, shape), accumulators)
-    mantissas = rng.integers(1 << (MANTISSA_BITS - 1), 1 << MANTISSA_BITS, shape)
-    # Round factors bring ties.
-    mantissas = np.where(rng.random(shape) < 0.3, 1 << (MANTISSA_BITS - 1), mantissas)
-    mantissas = np.where(rng.random(shape) < 0.03, 0, mantissas)
-    # Mostly such that |acc| * m / 2^e has about R bits.
-    lengths = np.frexp(np.abs(accumulators).astype(np.float64))[1]
-    exponents = lengths + MANTISSA_BITS - config.result_bits + rng.integers(-3, 6, shape)
-    far = rng.integers(len(EXPONENTS), size=shape)
-    exponents = np.where(rng.random(shape) < 0.1, far, np.clip(exponents, 0, EXPONENTS[-1]))
-    limit = 1 << (config.result_bits - 1)
-    biases = rng.integers(-limit, limit, shape) >> rng.integers(0, config.result_bits, shape)
-    biases = np.where(rng.random(shape) < 0.05, rng.choice([-limit, limit - 1], shape), biases)
-    return {
-        "accumulators": accumulators,
-        "mantissas": mantissas,
-        "exponents": exponents,
-        "biases": biases,
-        "saturated": rng.random(count) < 0.1,
-        "relu": rng.random(count) < 0.3,
-        "output": rng.choice([Output.QUANTIZED, Output.RESCALED, Output.ACCUMULATOR], count),
-        "fraction_bits": rng.integers(len(OUTPUT_FRACTION_BITS), size=count),
-    }
-
-
-def cases(design: Design, config: EngineConfig, count: int, seed: int) -> list[Case]:
-    """Everything a regression plays on one configuration.
-
-    Args:
-        design: The design.
-        config: Its configuration.
-        count: Random beats, in all.
-        seed: Seed of everything random.
-    """
-    rng = np.random.default_rng(seed)
-    made: list[Case] = []
-
-    def add(name: str, beats: Beats, **options: Any) -> None:
-        want = golden(beats, config)
-        phase = Phase(
-            name=name,
-            inputs={INPUT: design.codec(INPUT).pack(beats)},
-            expected={OUTPUT: design.codec(OUTPUT).pack(want)},
-            **options,
-        )
-        length = len(beats["relu"])
-        cycles = None if options else length - 1 + Rescaler.latency
-        made.append(Case(phase, length, partial(_explain, beats), cycles))
-
-    add("single", random_beats(config, 1, rng))
-    add("single-patient-sink", random_beats(config, 1, rng), patient=True)
-    short = random_beats(config, 30, rng)
-    for cycle in range(_RESET_CYCLES):
-        add(f"reset-after-{cycle}", short, reset_after=cycle)
-    share = -(-count // 3)
-    add("random", random_beats(config, share, rng))
-    add(
-        "random-stalled-both",
-        random_beats(config, share, rng),
-        offers={INPUT: stall.bursts(rng, 4)},
-        accepts={OUTPUT: stall.bursts(rng, 6)},
-    )
-    add("random-patient-sink", random_beats(config, share, rng), patient=True)
-    return made
-
-
-def _explain(beats: Beats, mismatch: Mismatch) -> list[str]:
-    if mismatch.index >= len(beats["relu"]):
-        return ["a surplus result: no beat belongs to it"]
-    return [f"{name}={values[mismatch.index].tolist()}" for name, values in beats.items()]
+RESCALER = Block(
+    name="rescaler",
+    component=Rescaler,
+    cases=testbench.cases,
+    complete=complete,
+    options=OPTIONS,
+    words=words,
+    specials=SPECIALS[:1],
+    parameters={
+        "accumulator_bits": ((16,), (24,), (48,)),
+        "result_bits": ((8,), (18,), (32,)),
+        "post_lanes": ((1,), (2,), (64,)),
+        "dsp_multipliers": ((0,), (1,)),
+    },
+    configuration_of=part_of,
+    bounds=(
+        Bound(
+            ("post_lanes", "accumulator_bits", "dsp_multipliers"),
+            lambda row: rescaled_bits({"vector_size": 64, "lanes": 64, **row}),
+            384,
+            "over 384 accumulator bits in compressors: minutes for each build",
+        ),
+    ),
+)

@@ -7,20 +7,9 @@ from typing import Any
 
 import click
 
-from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
-from scalewright.sim.blocks.design import BLOCKS, Config
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks import BLOCKS, Config
 from scalewright.sim.cli.configuration import DatapathOptions
-
-_OCTAV = ("sample_bits", "lanes", "depth", "fraction_bits", "max_iterations", "resident")
-_ENGINE = ("lanes", "depth", "post_lanes", "result_bits", "dsp_multipliers")
-# Options that each block takes beside those of the datapath; octav takes none of these.
-_TAKES = {
-    "vector-mac": (),
-    "octav": _OCTAV,
-    "rescaler": _ENGINE,
-    "vector-quantizer": _ENGINE,
-    "engine": _ENGINE,
-}
 
 _HELPS = {
     "--result-bits": "engine: bits of a rescaled result, 8 to 32.  [default: 18]",
@@ -96,19 +85,19 @@ def choose_config(
     Raises:
         ValueError: Options of another block, or a value out of range.
     """
-    foreign = options.given.keys() - set(_TAKES[block])
+    record = BLOCKS[block]
+    foreign = options.given.keys() - set(record.options)
     if foreign:
         name = min(foreign)
-        takers = [taker for taker, names in _TAKES.items() if name in names]
+        takers = [taker.name for taker in BLOCKS.values() if name in taker.options]
         raise ValueError(
             f"only --block {' or '.join(takers)} takes --{name.replace('_', '-')}, not {block}"
         )
-    if block == "octav":
+    if record.configure is not None:
         others = [name for name, value in vars(datapath).items() if value is not None]
         if notation is not None or others:
-            raise ValueError("--block octav takes neither a NOTATION nor options of a datapath")
-        return OctavConfig(**options.given) if options.given else None
-    if notation is None:
+            raise ValueError(f"--block {block} takes neither a NOTATION nor options of a datapath")
+        return record.configure(options.given) if options.given else None
+    if notation is None or record.complete is None:
         return None
-    config = datapath.apply(notation)
-    return config if block == "vector-mac" else EngineConfig(datapath=config, **options.given)
+    return record.complete(datapath.apply(notation), options.given)

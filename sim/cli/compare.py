@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from scalewright.sim.cli.operands import load_operands
@@ -71,7 +71,7 @@ def compare(
     tensor_file.require_writable(out, json_file)
     operands = load_operands(weights, activations, config, scaling, clip)
     w, a = operands.weights, operands.activations
-    built = build(Design.of("vector-mac", config))
+    built = build(design_of("vector-mac", config))
     total = len(w.elements) * len(a.elements) * w.elements.shape[1]
     started = perf_counter()
     with progress_bar("vector pairs", total) as advance:

@@ -8,7 +8,7 @@ import click
 
 from scalewright.golden.config import DatapathConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from scalewright.sim.cli.options import json_option, output_path, write_json
@@ -65,7 +65,7 @@ def generate(
         if block != "octav":
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
         config = OctavConfig()
-    design = Design.of(block, config, name=name, style=PortStyle(style))
+    design = design_of(block, config, name=name, style=PortStyle(style))
     description = output.with_suffix(".json")
     # Both files or none.
     with replacing(output) as verilog, replacing(description) as text:

@@ -6,15 +6,15 @@ from pathlib import Path
 import click
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.regress import Regression, Verdict
-from scalewright.sim.blocks.regress import regress as run
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
 from scalewright.sim.cli.table import Table
-from scalewright.sim.coverage.configurations import covering
 from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.regression.configurations import covering
+from scalewright.sim.regression.regress import Regression, Verdict
+from scalewright.sim.regression.regress import regress as run
 from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
 
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
 from scalewright.sim.cli.operands import load_operands
 from scalewright.sim.cli.options import (
@@ -23,6 +22,7 @@ from scalewright.sim.execution.products import matmul_words
 from scalewright.sim.execution.vectors import write_vectors
 from scalewright.sim.files.tensors import require_writable
 from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
 
 @click.command()
@@ -67,7 +67,7 @@ def vectors(
         raise ValueError("--weights and --activations go together")
     require_writable(json_file, output / "manifest.json")
     config = datapath.apply(config)
-    design = Design.of("vector-mac", config)
+    design = design_of("vector-mac", config)
     if weights is not None and activations is not None:
         operands = load_operands(weights, activations, config, scaling, clip)
         inputs, expected = matmul_words(design, operands.weights, operands.activations, config)

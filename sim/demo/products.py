@@ -12,7 +12,7 @@ from scalewright.golden.calibration import Clip, quantize_clipped
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import Quantized
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.demo.digits.network import Digits, Floats
 from scalewright.sim.execution.products import (
     Comparison,
@@ -106,7 +106,7 @@ def run_demo(
         quantize_clipped(w, config.weights, clip, vector_size=config.vector_size, coarse_axis=0)
         for w in digits.weights
     ]
-    built = build(Design.of("vector-mac", config))
+    built = build(design_of("vector-mac", config))
     comparisons: list[Comparison] = []
 
     def on_rtl(layer: int, _: Floats, activations: Floats) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Network, Product, Tensor, run_network
 from scalewright.golden.quantize import Floats, Quantized
 from scalewright.sim.bench.plan import Mismatch, Outcome, Phase
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.tiling import (
     ACTIVATIONS,
     RESULTS,
@@ -127,7 +127,7 @@ def run_on_rtl(
         ToolError, BuildError: The simulator cannot be built.
         SimulationError: The simulation broke off, or breached the stream protocol.
     """
-    built = build(Design.of("engine", config))
+    built = build(design_of("engine", config))
     reports: list[LayerReport] = []
 
     def run(product: Product, layer: Layer, activations: Quantized) -> LayerResult:

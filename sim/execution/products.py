@@ -11,11 +11,11 @@ from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import MacResult, matmul
 from scalewright.golden.quantize import Quantized
 from scalewright.sim.bench.codec import Words
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Mismatch, Phase
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, pack_results
 from scalewright.sim.simulators.build import Build
 from scalewright.sim.simulators.simulation import SimulationError, simulate
+from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, pack_results
 
 # Vector pairs played by one simulation: some seconds, some hundred megabytes.
 _VECTORS = 1 << 19

@@ -9,7 +9,7 @@ from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult
 from scalewright.golden.quantize import Quantized
 from scalewright.sim.bench.codec import Words
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.bench.design import Design
 
 WEIGHTS, PARAMETERS, ACTIVATIONS, RESULTS = "weights", "parameters", "activations", "results"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from scalewright.sim.bench.codec import Words
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT
+from scalewright.sim.bench.design import Design
 from scalewright.sim.files.tensors import replacing
+from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT
 
 _TESTBENCH = Path(__file__).with_name("replay.v.in")
 

@@ -10,10 +10,11 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.mac import trace_stream
 from scalewright.hw.post_processor.rescaler import Rescaler
 from scalewright.sim.bench.codec import Codec, Words
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.rescaler import golden as golden_results
+from scalewright.sim.bench.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.activity import Activity, Bits
 from scalewright.sim.ppa.workload import Array
+from scalewright.sim.testbenches.rescaler import golden as golden_results
 
 # Before the first vector pair.
 RESET_CYCLES = 3
@@ -22,7 +23,7 @@ RESET_CYCLES = 3
 @cache
 def vector_mac(config: DatapathConfig) -> Design:
     """A vector MAC; generated once."""
-    return Design.of("vector-mac", config)
+    return design_of("vector-mac", config)
 
 
 def engine(config: DatapathConfig) -> EngineConfig:
@@ -33,7 +34,7 @@ def engine(config: DatapathConfig) -> EngineConfig:
 @cache
 def rescaler(config: DatapathConfig) -> Design:
     """A rescaler of one lane; generated once."""
-    return Design.of("rescaler", engine(config))
+    return design_of("rescaler", engine(config))
 
 
 class GateLevelError(Exception):

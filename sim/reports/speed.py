@@ -19,14 +19,14 @@ from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import quantize
 from scalewright.sim.bench import bare_loop, testbench
 from scalewright.sim.bench.plan import Phase
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.options import json_option, write_json
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files.tensors import require_writable
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
 _SIMULATED_VECTORS = 200_000
 _REPEATS = 9
@@ -56,7 +56,7 @@ class Measurement:
 def harness(vectors: int = _SIMULATED_VECTORS) -> Measurement:
     """Cycles per second of the harness, with every result compared, against a bare loop."""
     config = DatapathConfig.parse("4/4/4/6")
-    built = build(Design.of("vector-mac", config))
+    built = build(design_of("vector-mac", config))
     stream = stimulus.random(config, vectors, np.random.default_rng(0))
     result, _ = golden(stream, config)
     phase = Phase(

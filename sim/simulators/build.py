@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.bench.design import Design
 from scalewright.sim.simulators.cache import keep
 from scalewright.sim.simulators.icarus import Icarus
 from scalewright.sim.simulators.simulator import Options, RefusalError, Simulator

@@ -4,8 +4,8 @@ import hashlib
 from typing import Any
 
 from scalewright.sim.bench.case import Case
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Phase
-from scalewright.sim.blocks.design import Design
 
 
 def combine(designs: dict[str, Design], *, name: str) -> Design:

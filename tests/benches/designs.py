@@ -3,14 +3,15 @@
 import os
 from typing import Any
 
-from scalewright.sim.coverage.configurations import SPECIALS, covering, sample
+from scalewright.sim.blocks import BLOCKS
+from scalewright.sim.regression.configurations import covering, sample
 
 # Set by hand: hours.
 ALL = "SCALEWRIGHT_TEST_ALL" in os.environ
 
 # Blocks with configurations, for a test's parameters.
 DESIGNS: list[tuple[str, Any]] = [
-    (block, config) for block in SPECIALS for config in (covering if ALL else sample)(block)
+    (block, config) for block in BLOCKS for config in (covering if ALL else sample)(block)
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from scalewright.hw.primitives.shared import shared
-from scalewright.sim.blocks import design
+from scalewright.sim.bench import design
 
 # A function that describes hardware, what is replaced in its source, and by what.
 Fault: TypeAlias = tuple[Callable[..., Any], str, str]

@@ -34,26 +34,27 @@ from scalewright.hw.post_processor.rescaler_lane import RescalerLane
 from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
 from scalewright.hw.primitives.memory import RowMemory
 from scalewright.sim.bench.codec import Words
-from scalewright.sim.blocks import (
-    engine as tb_engine,
-)
-from scalewright.sim.blocks import (
-    octav as tb_octav,
-)
-from scalewright.sim.blocks import (
-    rescaler as tb_rescaler,
-)
-from scalewright.sim.blocks import (
-    vector_mac as tb_vector_mac,
-)
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.rescaler import Beats
-from scalewright.sim.blocks.vector_quantizer import random_vectors
+from scalewright.sim.bench.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.stimulus import tensors as octav_stimulus
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.stimulus.layers import random_layer
 from scalewright.sim.stimulus.tensors import Tensor
 from scalewright.sim.stimulus.vector_pairs import Stream
+from scalewright.sim.testbenches import (
+    engine as tb_engine,
+)
+from scalewright.sim.testbenches import (
+    octav as tb_octav,
+)
+from scalewright.sim.testbenches import (
+    rescaler as tb_rescaler,
+)
+from scalewright.sim.testbenches import (
+    vector_mac as tb_vector_mac,
+)
+from scalewright.sim.testbenches.rescaler import Beats
+from scalewright.sim.testbenches.vector_quantizer import random_vectors
 from tests.benches.amaranth import Payloads, Records, play, records
 from tests.benches.faults import Fault, insert_fault
 
@@ -231,7 +232,7 @@ def golden_octav_unit(config: OctavConfig, tensors: list[Tensor]) -> Records:
 def _tensor_streams(
     config: OctavConfig, tensors: list[Tensor]
 ) -> tuple[Mapping[str, Payloads], Records]:
-    design = Design.of("octav", config)
+    design = design_of("octav", config)
     phase = tb_octav.case(design, config, "tensors", tensors).phase
     return _fields(design, phase.inputs), records(_fields(design, phase.expected)["o"])
 
@@ -275,7 +276,7 @@ def golden_engine(config: EngineConfig, layers: _Layers) -> Records:
 
 
 def _layer_streams(config: EngineConfig, layers: _Layers) -> tuple[Mapping[str, Payloads], Records]:
-    design = Design.of("engine", config)
+    design = design_of("engine", config)
     phase, _ = tb_engine.engine_phase("layers", design, config, layers)
     return _fields(design, phase.inputs), records(_fields(design, phase.expected)["results"])
 

@@ -7,14 +7,14 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, Output
 from scalewright.hw.engine import Engine
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.engine import engine_phase
-from scalewright.sim.blocks.regress import Regression, regress
-from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.tiling import ACTIVATIONS
+from scalewright.sim.regression.configurations import sample
+from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus.layers import random_layer
+from scalewright.sim.testbenches.engine import engine_phase
 
 
 @pytest.mark.parametrize("config", sample("engine"), ids=lambda config: config.slug)
@@ -29,7 +29,7 @@ def test_equals_golden(config: EngineConfig) -> None:
 
 def _utilisation(config: EngineConfig, *, rows: int, channels: int, length: int) -> float:
     """Share of the cycles, from the first offer to the last result, in which the MACs are busy."""
-    design = Design.of("engine", config)
+    design = design_of("engine", config)
     layer, activations = random_layer(
         config,
         np.random.default_rng(0),

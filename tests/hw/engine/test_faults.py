@@ -17,7 +17,7 @@ from scalewright.hw.post_processor.parameter_buffer import ParameterBuffer
 from scalewright.hw.post_processor.rescaler import Rescaler
 from scalewright.hw.post_processor.rescaler_lane import RescalerLane
 from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
-from scalewright.sim.blocks.regress import Regression, Verdict, regress
+from scalewright.sim.regression.regress import Regression, Verdict, regress
 from tests.benches.faults import Fault, insert_fault
 
 # Small, but with two groups in a tile, two beats in a row of sums, four in a vector, and a ring of

@@ -5,7 +5,7 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor, FullAdders, add_rows
 from scalewright.hw.mac import VectorMac, saturating_sum
-from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.faults import Fault, insert_fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)

@@ -6,8 +6,8 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.mac import VectorMac, VectorPair
-from scalewright.sim.blocks.regress import Regression, regress
-from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.regression.configurations import sample
+from scalewright.sim.regression.regress import Regression, regress
 
 
 @pytest.mark.parametrize("config", sample("vector-mac"), ids=lambda config: config.slug)

@@ -10,13 +10,13 @@ import pytest
 from scalewright.golden.config import OctavConfig
 from scalewright.golden.octav import End
 from scalewright.hw.octav import OctavUnit
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.octav import case, golden, step_latency
-from scalewright.sim.blocks.regress import Regression, regress
-from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.blocks import design_of
+from scalewright.sim.regression.configurations import sample
+from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus import tensors as octav_stimulus
+from scalewright.sim.testbenches.octav import case, golden, step_latency
 from tests.benches.faults import insert_fault
 
 
@@ -84,7 +84,7 @@ def test_corners_fit_the_smallest_unit() -> None:
 @pytest.mark.filterwarnings("ignore:.*never used:amaranth.hdl.UnusedElaboratable")
 def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
     config = OctavConfig(sample_bits=12, lanes=8, depth=64)
-    design = Design.of("octav", config)
+    design = design_of("octav", config)
     tensors = octav_stimulus.vectors(config, 1000, 64, 4, 0)
     played = case(design, config, "gaussian", tensors)
     run = simulate(build(design), [played.phase])
@@ -108,7 +108,7 @@ def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
 )
 def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path) -> None:
     config = OctavConfig(depth=64, lanes=1)
-    good = Design.of("octav", config).verilog
+    good = design_of("octav", config).verilog
     bad, count = re.subn(pattern, replacement, good)
     assert count == 1, good
     path = tmp_path / "octav.v"

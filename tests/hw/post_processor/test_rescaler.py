@@ -6,9 +6,9 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.hw.post_processor.rescaler_lane import RescalerLane
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.regress import Regression, regress
-from scalewright.sim.coverage.configurations import covering, sample
+from scalewright.sim.blocks import design_of
+from scalewright.sim.regression.configurations import covering, sample
+from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.faults import insert_fault
 
 
@@ -23,7 +23,7 @@ def test_equals_golden(config: EngineConfig) -> None:
 def test_multipliers_are_operators_where_they_are_for_dsps_only() -> None:
     config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"))
     for dsp in (False, True):
-        verilog = Design.of("rescaler", replace(config, dsp_multipliers=dsp)).verilog
+        verilog = design_of("rescaler", replace(config, dsp_multipliers=dsp)).verilog
         # Once: the lanes are one module.
         assert verilog.count(" * ") == int(dsp)
         assert verilog.count("rescaler_sub_rescaler_lane u_") == config.post_lanes

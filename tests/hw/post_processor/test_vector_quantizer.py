@@ -3,8 +3,8 @@
 import pytest
 
 from scalewright.golden.config import EngineConfig
-from scalewright.sim.blocks.regress import Regression, regress
-from scalewright.sim.coverage.configurations import sample
+from scalewright.sim.regression.configurations import sample
+from scalewright.sim.regression.regress import Regression, regress
 
 
 @pytest.mark.parametrize("config", sample("vector-quantizer"), ids=lambda config: config.slug)

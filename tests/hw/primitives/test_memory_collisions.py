@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
-from scalewright.sim.blocks.design import Config, Design
-from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.blocks import Config, design_of
+from scalewright.sim.regression.regress import Regression, regress
 from tests.tools.ppa import needs_programs
 
 _BLOCKS: dict[str, Config] = {
@@ -20,7 +20,7 @@ _READ = r"(?<=read_data <= )storage\[read_address\](?=;)"
 
 
 def _verdict(block: str, collision: str, folder: Path) -> str | None:
-    verilog = Design.of(block, _BLOCKS[block]).verilog
+    verilog = design_of(block, _BLOCKS[block]).verilog
     unknown = rf"{collision} ? 1'bx : \g<0>"
     text, count = re.subn(_READ, unknown, verilog)
     assert count == {"engine": 2, "octav": 1}[block]

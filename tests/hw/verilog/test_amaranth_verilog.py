@@ -33,15 +33,16 @@ from scalewright.hw.post_processor.rescaler_lane import RescalerLane
 from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
 from scalewright.hw.verilog import convert
 from scalewright.hw.verilog.names import Names
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Phase
-from scalewright.sim.blocks import octav as tb_octav
-from scalewright.sim.blocks import vector_mac as tb_vector_mac
-from scalewright.sim.blocks.design import BLOCKS, Design
-from scalewright.sim.blocks.engine import engine_phase
+from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.execution.vectors import hexadecimal
 from scalewright.sim.stimulus import tensors as octav_stimulus
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.stimulus.layers import random_layer
+from scalewright.sim.testbenches import octav as tb_octav
+from scalewright.sim.testbenches import vector_mac as tb_vector_mac
+from scalewright.sim.testbenches.engine import engine_phase
 from tests.tools.yosys import run_yosys
 
 _PLAIN = DatapathConfig.parse("2/2/-/-", vector_size=4, accumulator_bits=16)
@@ -277,16 +278,16 @@ _NEEDS_ICARUS = pytest.mark.skipif(
 def test_verilog_of_amaranth_computes_golden(
     block: str, config: Any, phase_of: Callable[[Design, Any], Phase], tmp_path: Path
 ) -> None:
-    design = Design.of(block, config)
+    design = design_of(block, config)
     phase = phase_of(design, config)
-    text = verilog.convert(BLOCKS[block](config), name="block", emit_src=False)
+    text = verilog.convert(BLOCKS[block].component(config), name="block", emit_src=False)
     results = sum(len(words) for words in phase.expected.values())
     assert _icarus(design, phase, text, tmp_path) == f"received {results} wrong 0"
 
 
 @_NEEDS_ICARUS
 def test_simulation_sees_a_wrong_result(tmp_path: Path) -> None:
-    design = Design.of("vector-mac", _PLAIN)
+    design = design_of("vector-mac", _PLAIN)
     phase = _vector_mac_phase(design, _PLAIN)
     phase.expected["o"][7, 0] ^= 1
     text = verilog.convert(VectorMac(_PLAIN), name="block", emit_src=False)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
-from scalewright.sim.blocks.design import Config, Design
+from scalewright.sim.blocks import Config, design_of
 from tests.tools.yosys import run_yosys
 
 # Enables and resets become gates: `opt` would undo that, hence its parts.
@@ -15,7 +15,7 @@ _SCRIPT = (
 
 
 def _transistors(block: str, config: Config, folder: Path) -> int:
-    (folder / "top.v").write_text(Design.of(block, config, name="top").verilog)
+    (folder / "top.v").write_text(design_of(block, config, name="top").verilog)
     run_yosys(_SCRIPT, folder, "-q")
     statistics = (folder / "stat.txt").read_text()
     found = re.search(r"Estimated number of transistors:\s+(\d+)", statistics)

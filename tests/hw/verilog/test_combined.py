@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Phase
-from scalewright.sim.blocks.design import Config, Design
-from scalewright.sim.blocks.regress import TESTBENCHES
+from scalewright.sim.blocks import BLOCKS, Config, design_of
 from scalewright.sim.simulators.build import SIMULATORS, build
 from scalewright.sim.simulators.simulation import simulate
 from tests.benches.combined import combine, side_by_side
@@ -35,7 +35,7 @@ _BLOCKS: dict[str, tuple[str, Config]] = {
 @cache
 def _designs() -> dict[str, Design]:
     return {
-        instance: Design.of(block, config, name=f"{instance}_unit")
+        instance: design_of(block, config, name=f"{instance}_unit")
         for instance, (block, config) in _BLOCKS.items()
     }
 
@@ -44,7 +44,7 @@ def _designs() -> dict[str, Design]:
 def _phases() -> list[Phase]:
     """Everything at once: without stalls, and with all that each block is stalled by."""
     cases = {
-        instance: TESTBENCHES[block](_designs()[instance], config, 600, 1)
+        instance: BLOCKS[block].cases(_designs()[instance], config, 600, 1)
         for instance, (block, config) in _BLOCKS.items()
     }
     named = {instance: {case.phase.name: case for case in each} for instance, each in cases.items()}

@@ -11,19 +11,19 @@ from amaranth.lib import wiring
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.hw.verilog import PortStyle, check_name, describe
-from scalewright.sim.blocks.design import Config, Design
-from scalewright.sim.coverage.configurations import SPECIALS, sample
+from scalewright.sim.blocks import BLOCKS, Config, design_of
+from scalewright.sim.regression.configurations import sample
 from tests.tools.linters import LINTERS, complaints
 from tests.tools.yosys import run_yosys
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
 _DESIGNS: list[tuple[str, Config]] = [
-    (block, config) for block in SPECIALS for config in sample(block)
+    (block, config) for block in BLOCKS for config in sample(block)
 ]
 
 
 def test_same_bytes_every_time() -> None:
-    assert Design.of("vector-mac", _CONFIG) == Design.of("vector-mac", _CONFIG)
+    assert design_of("vector-mac", _CONFIG) == design_of("vector-mac", _CONFIG)
 
 
 def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
@@ -55,13 +55,13 @@ def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
 def test_clean_in_every_tool(number: int, block: str, config: Config, tmp_path: Path) -> None:
     style = list(PortStyle)[number % 2]
     file = tmp_path / "design.v"
-    file.write_text(Design.of(block, config, name="top", style=style).verilog)
+    file.write_text(design_of(block, config, name="top", style=style).verilog)
     assert complaints(file, "top") == {}
 
 
 def test_tools_would_complain(tmp_path: Path) -> None:
     file = tmp_path / "design.v"
-    good = Design.of("vector-mac", _CONFIG, name="top").verilog
+    good = design_of("vector-mac", _CONFIG, name="top").verilog
     # A latch, a register of three bits that loads four, and a submodule that nobody defines.
     bad = "reg latch; always @* if (rst) latch = clk; reg [2:0] s; always @(posedge clk) s <= 4'd9;"
     file.write_text(good.replace("endmodule", f"{bad} nobody n (.a(latch), .b(s)); endmodule", 1))
@@ -70,7 +70,7 @@ def test_tools_would_complain(tmp_path: Path) -> None:
 
 def test_engine_of_16_lanes_synthesises(tmp_path: Path) -> None:
     config = EngineConfig(datapath=DatapathConfig.parse("4/4U/4/6"), lanes=16, depth=4)
-    (tmp_path / "engine.v").write_text(Design.of("engine", config).verilog)
+    (tmp_path / "engine.v").write_text(design_of("engine", config).verilog)
     # To gates and flip-flops; abc would only make it smaller, in minutes.
     script = "read_verilog engine.v; synth -top engine -noabc; check -assert; stat"
     printed = run_yosys(script, tmp_path)
@@ -83,7 +83,7 @@ def test_engine_of_16_lanes_synthesises(tmp_path: Path) -> None:
 
 
 def test_description_is_complete_and_true() -> None:
-    design = Design.of("vector-mac", _CONFIG, name="mac16", style=PortStyle.FIELDS)
+    design = design_of("vector-mac", _CONFIG, name="mac16", style=PortStyle.FIELDS)
     description = json.loads(json.dumps(design.description))
     assert description["module"] == "mac16"
     assert description["port_style"] == "fields"
@@ -102,7 +102,7 @@ def test_description_is_complete_and_true() -> None:
     ("block", "config"), _DESIGNS[::4], ids=lambda part: getattr(part, "slug", "")
 )
 def test_described_fields_fill_their_payload(block: str, config: Config) -> None:
-    for stream in Design.of(block, config).description["streams"].values():
+    for stream in design_of(block, config).description["streams"].values():
         at = 0
         for field in stream["fields"]:
             assert field["offset"] == at
@@ -111,7 +111,7 @@ def test_described_fields_fill_their_payload(block: str, config: Config) -> None
 
 
 def test_header_tells_the_configuration_and_the_fields() -> None:
-    header = Design.of("vector-mac", _CONFIG).verilog.partition("module")[0]
+    header = design_of("vector-mac", _CONFIG).verilog.partition("module")[0]
     assert "4/4U/4/6" in header
     assert "[63:0] weights: 16 x 4 bits signed" in header
     assert "[127:64] activations: 16 x 4 bits unsigned" in header
@@ -119,9 +119,9 @@ def test_header_tells_the_configuration_and_the_fields() -> None:
 
 
 @pytest.mark.parametrize("style", PortStyle)
-@pytest.mark.parametrize("block", SPECIALS)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_ports_are_those_described(block: str, style: PortStyle) -> None:
-    design = Design.of(block, sample(block)[0], name="top", style=style)
+    design = design_of(block, sample(block)[0], name="top", style=style)
     header = design.verilog.partition("\nmodule top (")[2].partition(");")[0]
     ports = re.findall(r"^  (input|output)(?: reg)?(?: \[(\d+):0\])? (\w+)", header, re.MULTILINE)
     declared = {(name, direction, int(high or 0) + 1) for direction, high, name in ports}
@@ -134,10 +134,10 @@ def test_ports_are_those_described(block: str, style: PortStyle) -> None:
     assert all(("port" in field) == (style is PortStyle.FIELDS) for field in fields)
 
 
-@pytest.mark.parametrize("block", SPECIALS)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_names_are_plain_and_of_the_file(block: str) -> None:
     for name in ("top", "a1"):
-        verilog = Design.of(block, sample(block)[0], name=name).verilog
+        verilog = design_of(block, sample(block)[0], name=name).verilog
         modules = re.findall(r"^module (.+?) \($", verilog, re.MULTILINE)
         assert len(modules) == len(set(modules))
         assert modules[0] == name
@@ -151,7 +151,7 @@ def test_names_are_plain_and_of_the_file(block: str) -> None:
 @pytest.mark.parametrize("style", PortStyle)
 def test_refuses_the_name_of_a_port(style: PortStyle) -> None:
     with pytest.raises(ValueError, match=r"^name must not be that of a port: i_valid$"):
-        _ = Design.of("vector-mac", _CONFIG, name="i_valid", style=style).verilog
+        _ = design_of("vector-mac", _CONFIG, name="i_valid", style=style).verilog
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_refuses_names_that_some_tool_would_not_take(name: str, reason: str) -> 
 )
 def test_takes_all_other_names(name: str, tmp_path: Path) -> None:
     file = tmp_path / "design.v"
-    file.write_text(Design.of("vector-mac", _CONFIG, name=name).verilog)
+    file.write_text(design_of("vector-mac", _CONFIG, name=name).verilog)
     assert complaints(file, name) == {}
 
 

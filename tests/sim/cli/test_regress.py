@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from tests.tools.command_line import run
 from tests.tools.ppa import needs_programs
 from tests.tools.yosys import run_yosys
@@ -21,7 +21,7 @@ _SIMULATORS = [
 
 @pytest.fixture
 def verilog() -> str:
-    return Design.of("vector-mac", DatapathConfig.parse("2/3U/-/-", vector_size=4)).verilog
+    return design_of("vector-mac", DatapathConfig.parse("2/3U/-/-", vector_size=4)).verilog
 
 
 @pytest.mark.parametrize("simulator", _SIMULATORS)

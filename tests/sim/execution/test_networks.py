@@ -10,7 +10,7 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Network, as_real, run_network
 from scalewright.golden.network.quantization import quantize_network
 from scalewright.golden.quantize import Floats
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.bench.design import Design
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
 from scalewright.sim.execution import networks as driver
 from scalewright.sim.execution.networks import count_words, run_on_rtl

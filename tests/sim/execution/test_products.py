@@ -6,7 +6,7 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import quantize
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.execution import products as compare
 from scalewright.sim.execution.products import compare_matmul, real_product, signal_to_noise_db
 from scalewright.sim.simulators.build import build
@@ -21,7 +21,7 @@ def test_rtl_product_equals_golden(notation: str, monkeypatch: pytest.MonkeyPatc
     a = quantize(rng.standard_normal((13, 50)), config.activations, vector_size=8)
     played: list[int] = []
     result = compare_matmul(
-        build(Design.of("vector-mac", config)), w, a, config, progress=played.append
+        build(design_of("vector-mac", config)), w, a, config, progress=played.append
     )
     assert (result.mismatch_count, result.first_mismatch) == (0, None)
     want = matmul(w, a, config)
@@ -33,7 +33,7 @@ def test_rtl_product_equals_golden(notation: str, monkeypatch: pytest.MonkeyPatc
 
 def test_every_mismatch_is_counted_and_the_first_located() -> None:
     config = DatapathConfig.parse("4/4/-/-", vector_size=4)
-    design = Design.of("vector-mac", config)
+    design = design_of("vector-mac", config)
     # Accumulators of exactly 5 come out as 4.
     bad = (
         design.verilog.replace("module vector_mac (", "module inner (")

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.vectors import hexadecimal, write_vectors
 from scalewright.sim.simulators.toolchain import find_toolchain
 from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    design = Design.of("vector-mac", _CONFIG)
+    design = design_of("vector-mac", _CONFIG)
     stream = stimulus.everything(_CONFIG, 500, np.random.default_rng(0))
     result, _ = golden(stream, _CONFIG)
     write_vectors(

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import PRESETS
-from scalewright.sim.blocks.regress import Regression, regress
 from scalewright.sim.ppa.measure import Subject, measure
 from scalewright.sim.ppa.tools import CellFiles
 from scalewright.sim.ppa.workload import digits_tensors
+from scalewright.sim.regression.regress import Regression, regress
 from tests.tools.ppa import needs_flow, osu_library
 
 

@@ -9,7 +9,6 @@ import pytest
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.mac import matmul, trace_stream
 from scalewright.golden.quantize import Quantized, quantize
-from scalewright.sim.blocks.rescaler import golden
 from scalewright.sim.ppa.workload import (
     Tensors,
     accumulator_beats,
@@ -17,6 +16,7 @@ from scalewright.sim.ppa.workload import (
     spread_tensors,
     vector_pairs,
 )
+from scalewright.sim.testbenches.rescaler import golden
 
 _CONFIGS = {
     "4/4U/4/6": DatapathConfig.parse("4/4U/4/6"),

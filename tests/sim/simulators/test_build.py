@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.blocks import design_of
 from scalewright.sim.simulators import build as module
 from scalewright.sim.simulators.build import BuildError, build
 
@@ -19,7 +19,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_builds_once_for_each_content(cache: Path) -> None:
-    design = Design.of("vector-mac", _CONFIG)
+    design = design_of("vector-mac", _CONFIG)
     first = build(design)
     program = first.folder / design.module
     stamp = program.stat().st_mtime_ns
@@ -35,7 +35,7 @@ def test_builds_once_for_each_content(cache: Path) -> None:
 
 
 def test_a_build_that_fails_leaves_no_program(cache: Path) -> None:
-    design = Design.of("vector-mac", _CONFIG)
+    design = design_of("vector-mac", _CONFIG)
     broken = design.with_verilog(design.verilog.replace("endmodule", ""))
     with pytest.raises(BuildError, match=r"^vector_mac does not build, see \S+failed.log: %Error"):
         build(broken)
@@ -43,7 +43,7 @@ def test_a_build_that_fails_leaves_no_program(cache: Path) -> None:
 
 
 def test_a_lint_warning_fails_the_build(cache: Path) -> None:
-    design = Design.of("vector-mac", _CONFIG)
+    design = design_of("vector-mac", _CONFIG)
     latch = r"\1  reg latch; always @* if (rst) latch = clk;\n\2"
     module = r"(module vector_mac\b.*?)(endmodule)"
     text, count = re.subn(module, latch, design.verilog, flags=re.DOTALL)

@@ -12,10 +12,11 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.bench import stall
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Outcome, Phase
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.regress import Regression, regress
+from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.tools import require_programs
+from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.simulators import build as build_module
 from scalewright.sim.simulators.build import SIMULATORS, BuildError, build
 from scalewright.sim.simulators.icarus import compile_verilog, find_icarus, run_program
@@ -188,7 +189,7 @@ def test_sees_unknown_bits_while_stalled() -> None:
 @needs_icarus
 def test_failure_names_the_simulator_to_replay_with(tmp_path: Path) -> None:
     config = DatapathConfig.parse("2/3U/-/-", vector_size=4)
-    good = Design.of("vector-mac", config).verilog
+    good = design_of("vector-mac", config).verilog
     bad, count = re.subn(r"assign i_ready = .*", "assign i_ready = 1'bx;", good)
     assert count == 1
     (tmp_path / "bad.v").write_text(bad)

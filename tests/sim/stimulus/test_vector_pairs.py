@@ -4,7 +4,7 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import trace_stream
 from scalewright.sim.bench import stall
-from scalewright.sim.coverage.configurations import covering
+from scalewright.sim.regression.configurations import covering
 from scalewright.sim.stimulus import vector_pairs as stimulus
 
 

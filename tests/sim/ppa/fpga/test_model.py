@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.blocks.regress import Regression, regress
 from scalewright.sim.ppa.activity import simulate_gates
 from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
 from scalewright.sim.ppa.fpga.model import functions
 from scalewright.sim.ppa.gate_level import RESET_CYCLES, GateLevelError, require_golden, stimulus
 from scalewright.sim.ppa.measure import Subject
 from scalewright.sim.ppa.workload import spread_tensors, vector_pairs
+from scalewright.sim.regression.regress import Regression, regress
 from tests.tools.ppa import needs_programs
 
 pytestmark = needs_programs("yosys", "iverilog", "vvp")

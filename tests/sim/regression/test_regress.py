@@ -9,8 +9,8 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.mac import VectorMac
-from scalewright.sim.blocks.design import Design
-from scalewright.sim.blocks.regress import Regression, Verdict, regress
+from scalewright.sim.blocks import design_of
+from scalewright.sim.regression.regress import Regression, Verdict, regress
 from tests.benches.faults import insert_fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
@@ -77,7 +77,7 @@ def _verdict(config: DatapathConfig, verilog: str, folder: Path, phase: str | No
 def test_sees_a_defect(
     config: DatapathConfig, pattern: str, replacement: str, tmp_path: Path
 ) -> None:
-    good = Design.of("vector-mac", config).verilog
+    good = design_of("vector-mac", config).verilog
     bad, count = re.subn(pattern, replacement, good)
     assert count == 1, f"{count} matches of {pattern} in\n{good}"
     assert _verdict(config, bad, tmp_path, None).failure is not None
@@ -112,7 +112,7 @@ def test_sees_a_defect(
     ],
 )
 def test_sees_a_breach_of_the_stream_contract(logic: str, tmp_path: Path) -> None:
-    design = Design.of("vector-mac", _ROUNDED, name="inner")
+    design = design_of("vector-mac", _ROUNDED, name="inner")
     wrapper = _WRAPPER.format(
         high=design.codec("i").width - 1, result_high=design.codec("o").width - 1, logic=logic
     )
@@ -130,7 +130,7 @@ def test_failure_prints_the_transaction_the_seed_and_the_replay(
 ) -> None:
     rounding = (VectorMac._rounded_scale_product, "half = 1 << shift >> 1", "half = 0")
     insert_fault(rounding, monkeypatch)
-    bad = Design.of("vector-mac", _ROUNDED).verilog
+    bad = design_of("vector-mac", _ROUNDED).verilog
     failure = _verdict(_ROUNDED, bad, tmp_path, "scale-products").failure
     assert failure is not None
     assert re.search(r"phase scale-products, result \d+ of stream o:", failure)
@@ -145,7 +145,7 @@ def test_failure_prints_the_transaction_the_seed_and_the_replay(
 
 
 def test_hang_is_reported_as_missing_results(tmp_path: Path) -> None:
-    good = Design.of("vector-mac", _ROUNDED).verilog
+    good = design_of("vector-mac", _ROUNDED).verilog
     bad, count = re.subn(r"assign i_ready = .*", "assign i_ready = 1'b0;", good)
     assert count == 1
     failure = _verdict(_ROUNDED, bad, tmp_path, "random").failure

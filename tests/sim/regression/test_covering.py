@@ -10,8 +10,8 @@ import pytest
 from amaranth.lib.wiring import Component
 
 from scalewright.sim.bench.case import Case
-from scalewright.sim.blocks.design import BLOCKS, Design
-from scalewright.sim.blocks.regress import TESTBENCHES, Regression, regress
+from scalewright.sim.blocks import BLOCKS, design_of
+from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.amaranth import play, records
 from tests.benches.designs import ALL, DESIGNS, name_of
 from tests.tools.linters import YOSYS
@@ -50,9 +50,9 @@ def _short(cases: list[Case]) -> Case:
 
 @pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
 def test_equals_golden_in_amaranth(block: str, config: Any) -> None:
-    design = Design.of(block, config)
-    phase = _short(TESTBENCHES[block](design, config, 30, 1)).phase
-    component: Component = BLOCKS[block](config)
+    design = design_of(block, config)
+    phase = _short(BLOCKS[block].cases(design, config, 30, 1)).phase
+    component: Component = BLOCKS[block].component(config)
     inputs = {port: design.codec(port).unpack(words) for port, words in phase.inputs.items()}
     results = play(component, inputs, stalls=0.2, quiet=60 + _latency(block, config))
     assert results == {
@@ -70,7 +70,7 @@ def test_equals_golden_in_icarus(block: str, config: Any) -> None:
 @pytest.mark.skipif(YOSYS is None, reason="needs a Yosys that is no WebAssembly: yosys")
 @pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
 def test_flattened_netlist_equals_golden(block: str, config: Any, tmp_path: Path) -> None:
-    (tmp_path / "design.v").write_text(Design.of(block, config).verilog)
+    (tmp_path / "design.v").write_text(design_of(block, config).verilog)
     top = block.replace("-", "_")
     assert YOSYS is not None
     # Memories stay memories, as in any flow.

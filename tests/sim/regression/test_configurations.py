@@ -14,11 +14,12 @@ from scalewright.golden.config import (
     DatapathConfig,
     EngineConfig,
 )
-from scalewright.sim.coverage.configurations import SPECIALS, covering, sample
-from scalewright.sim.coverage.covering_array import FILE, text
-from scalewright.sim.coverage.levels import PARAMETERS, configure, excluded_pairs
+from scalewright.sim.blocks import BLOCKS
+from scalewright.sim.regression.configurations import covering, sample
+from scalewright.sim.regression.covering_array import FILE, text
+from scalewright.sim.regression.rows import excluded_pairs
 
-_BLOCKS = list(PARAMETERS)
+_BLOCKS = list(BLOCKS)
 VECTOR_MACS: tuple[DatapathConfig, ...] = covering("vector-mac")
 ENGINES: tuple[EngineConfig, ...] = covering("engine")
 
@@ -168,8 +169,8 @@ def test_every_pair_of_values_is_covered_or_excluded_with_a_reason(block: str) -
 @pytest.mark.parametrize("block", _BLOCKS)
 def test_excluded_pairs_are_legal(block: str) -> None:
     for pair in excluded_pairs(block):
-        rest = {name: levels[0][0] for name, levels in PARAMETERS[block].items()}
-        configure(block, {**rest, "scale_product": "all", **dict(pair)})
+        rest = {name: levels[0][0] for name, levels in BLOCKS[block].parameters.items()}
+        BLOCKS[block].configuration_of({**rest, "scale_product": "all", **dict(pair)})
 
 
 def test_a_missing_row_is_seen() -> None:
@@ -198,7 +199,7 @@ def test_the_committed_rows_are_what_the_library_makes() -> None:
 def test_no_configuration_is_there_twice_and_a_sample_has_every_level(block: str) -> None:
     configs, some = covering(block), sample(block)
     assert len(set(configs)) == len(configs)
-    assert configs[: len(SPECIALS[block])] == SPECIALS[block]
+    assert configs[: len(BLOCKS[block].specials)] == BLOCKS[block].specials
     assert set(some) <= set(configs)
     assert len(some) < len(configs)
     for name, levels in _LEVELS[block].items():

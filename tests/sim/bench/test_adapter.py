@@ -2,10 +2,8 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
-from scalewright.sim.blocks.adapter import with_payload_ports
-from scalewright.sim.blocks.design import Config, Design
-from scalewright.sim.blocks.regress import TESTBENCHES
-from scalewright.sim.coverage.configurations import SPECIALS
+from scalewright.sim.bench.adapter import with_payload_ports
+from scalewright.sim.blocks import BLOCKS, Config, design_of
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 
@@ -25,17 +23,17 @@ _SMALL: dict[str, Config] = {
 }
 
 
-@pytest.mark.parametrize("block", SPECIALS)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_every_block_passes_with_a_port_for_each_field(block: str) -> None:
-    design = Design.of(block, _SMALL[block], style=PortStyle.FIELDS)
+    design = design_of(block, _SMALL[block], style=PortStyle.FIELDS)
     adapted = with_payload_ports(design)
     assert adapted.module == f"{design.module}_bench"
-    cases = TESTBENCHES[block](adapted, _SMALL[block], 300, 1)
+    cases = BLOCKS[block].cases(adapted, _SMALL[block], 300, 1)
     run = simulate(build(adapted), [case.phase for case in cases])
     assert run.failure is None
     assert len(run.outcomes) == len(cases)
 
 
 def test_payloads_need_no_adapter() -> None:
-    design = Design.of("vector-mac", _SMALL["vector-mac"])
+    design = design_of("vector-mac", _SMALL["vector-mac"])
     assert with_payload_ports(design) is design

@@ -6,37 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scalewright.sim.bench.adapter import port_style, with_payload_ports
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Codec, as_words
+from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Outcome
-from scalewright.sim.blocks import (
-    engine as tb_engine,
-)
-from scalewright.sim.blocks import (
-    octav as tb_octav,
-)
-from scalewright.sim.blocks import (
-    rescaler as tb_rescaler,
-)
-from scalewright.sim.blocks import (
-    vector_mac as tb_vector_mac,
-)
-from scalewright.sim.blocks import (
-    vector_quantizer as tb_vector_quantizer,
-)
-from scalewright.sim.blocks.adapter import port_style, with_payload_ports
-from scalewright.sim.blocks.design import Config, Design, command_words
+from scalewright.sim.blocks import BLOCKS, Config, design_of
 from scalewright.sim.simulators.build import BUILD_FOLDER, SIMULATORS, VERILATOR, build
 from scalewright.sim.simulators.simulation import simulate
-
-# What each block is tested with.
-TESTBENCHES: dict[str, Callable[[Design, Any, int, int], list[Case]]] = {
-    "vector-mac": tb_vector_mac.cases,
-    "octav": tb_octav.cases,
-    "rescaler": tb_rescaler.cases,
-    "vector-quantizer": tb_vector_quantizer.cases,
-    "engine": tb_engine.cases,
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +45,13 @@ class Regression:
     @property
     def replay(self) -> str:
         """The command that runs this again."""
-        words = ["scalewright", "regress", *command_words(self.config), "--block", self.block]
+        words = [
+            "scalewright",
+            "regress",
+            *BLOCKS[self.block].words(self.config),
+            "--block",
+            self.block,
+        ]
         words += ["--vectors", str(self.transactions), "--seed", str(self.seed)]
         if self.phase is not None:
             words += ["--phase", self.phase]
@@ -133,13 +116,13 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         known = " or ".join(SIMULATORS)
         raise ValueError(f"simulator must be {known}, not {regression.simulator}")
     simulator = SIMULATORS[regression.simulator]
-    design = Design.of(regression.block, config, name=regression.top)
+    design = design_of(regression.block, config, name=regression.top)
     if regression.verilog is not None:
         text = regression.verilog.read_text()
         style = port_style(text, design)
-        design = Design.of(regression.block, config, name=regression.top, style=style)
+        design = design_of(regression.block, config, name=regression.top, style=style)
         design = with_payload_ports(design.with_verilog(text))
-    cases = TESTBENCHES[regression.block](design, config, regression.transactions, seed)
+    cases = BLOCKS[regression.block].cases(design, config, regression.transactions, seed)
     if regression.phase is not None:
         names = [case.phase.name for case in cases]
         if regression.phase not in names:

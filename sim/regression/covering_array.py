@@ -1,10 +1,10 @@
-"""Makes sim/coverage/covering_array.json: for each block, rows that have every pair of levels.
+"""Makes sim/regression/covering_array.json: for each block, rows that have every pair of levels.
 
-    python -m scalewright.sim.coverage.covering_array
+    python -m scalewright.sim.regression.covering_array
 
 The rows are committed, so that they are the same everywhere; `covertable` is wanted only to make
-them again (tests/sim/coverage/ does, and proves the pairs without it). It is seeded: it sorts pairs
-by a hash of its own of their numbers, and draws nothing.
+them again (a test does, and proves the pairs without it). It is seeded: it sorts pairs by a hash of
+its own of their numbers, and draws nothing.
 """
 
 import json
@@ -15,7 +15,9 @@ from typing import Any
 
 from covertable import make
 
-from scalewright.sim.coverage.levels import BOUNDS, PARAMETERS, Row, Value, configure, is_affordable
+from scalewright.sim.blocks import BLOCKS
+from scalewright.sim.blocks.block import Row, Value
+from scalewright.sim.regression.rows import is_affordable
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -25,7 +27,7 @@ _SALTS = {"vector-mac": 29, "octav": 2134, "rescaler": 12, "vector-quantizer": 9
 
 def covering_array(block: str) -> list[dict[str, Value]]:
     """Rows of values such that every pair of levels that is legal and affordable is in one."""
-    parameters = PARAMETERS[block]
+    parameters = BLOCKS[block].parameters
     firsts = {name: [level[0] for level in levels] for name, levels in parameters.items()}
     made = make(firsts, constraints=_constraints(block, firsts), salt=str(_SALTS[block]))
     # All parameters in their order, and the values of each level in turn.
@@ -42,7 +44,7 @@ def covering_array(block: str) -> list[dict[str, Value]]:
                 if is_affordable(block, {**values, name: value})
             )
             taken[name, level[0]] += 1
-        configure(block, values)
+        BLOCKS[block].configuration_of(values)
         rows.append(values)
     return rows
 
@@ -50,7 +52,7 @@ def covering_array(block: str) -> list[dict[str, Value]]:
 def text() -> str:
     """The content of the file: a row a line."""
     blocks = []
-    for block in PARAMETERS:
+    for block in BLOCKS:
         lines = [json.dumps(list(row.values())) for row in covering_array(block)]
         blocks.append(f"  {json.dumps(block)}: [\n    " + ",\n    ".join(lines) + "\n  ]")
     return "{\n" + ",\n".join(blocks) + "\n}\n"
@@ -63,7 +65,7 @@ def _constraints(block: str, firsts: dict[str, list[Value]]) -> list[dict[str, A
 
     def legal(row: Row) -> bool:
         try:
-            configure(block, {**usual, **row})
+            BLOCKS[block].configuration_of({**usual, **row})
         except ValueError:
             return False
         return True
@@ -78,7 +80,7 @@ def _constraints(block: str, firsts: dict[str, list[Value]]) -> list[dict[str, A
             allowed = {tuple(row.values()) for row in rows if legal(row)}
             if len(allowed) < len(rows):
                 constraints.append(_constraint(names, allowed))
-    for bound in BOUNDS.get(block, ()):
+    for bound in BLOCKS[block].bounds:
         choices = product(*(firsts[name] for name in bound.parameters))
         rows = [dict(zip(bound.parameters, row, strict=True)) for row in choices]
         for count in range(2, len(bound.parameters) + 1):

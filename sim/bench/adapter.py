@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from scalewright.hw.verilog import PortStyle
-from scalewright.sim.blocks.design import Design
+from scalewright.sim.bench.design import Design
 
 
 def with_payload_ports(design: Design) -> Design:

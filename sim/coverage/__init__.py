@@ -1,1 +1,0 @@
-"""The configurations that regressions cover."""

@@ -1,0 +1,1 @@
+"""Regressions: what they play, and which configurations they cover."""

@@ -1,0 +1,121 @@
+"""What the vector MAC is tested with, what is expected of it, and how a failure reads."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from scalewright.golden.config import DatapathConfig
+from scalewright.golden.mac import MacResult, StreamTrace, trace_stream
+from scalewright.sim.bench import stall
+from scalewright.sim.bench.case import Case
+from scalewright.sim.bench.codec import Codec, Words
+from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.plan import Mismatch, Phase
+from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.stimulus.vector_pairs import Stream
+
+INPUT, OUTPUT = "i", "o"
+
+# Resets in mid-stream are tried in each of these first cycles: past the pipeline's depth.
+_RESET_CYCLES = 9
+# Vector pairs printed of a sum that went wrong.
+_SHOWN = 12
+
+
+def golden(stream: Stream, config: DatapathConfig) -> tuple[MacResult, StreamTrace]:
+    """What the golden model says of a stream."""
+    return trace_stream(**stream, config=config)
+
+
+def pack_results(codec: Codec, result: MacResult) -> Words:
+    """Results as the words of the output stream."""
+    return codec.pack(
+        {"accumulator": result.accumulators.ravel(), "saturated": result.saturated.ravel()}
+    )
+
+
+def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> list[Case]:
+    """Everything a regression plays on one configuration.
+
+    Args:
+        design: The design.
+        config: Its configuration.
+        vectors: Random vector pairs, in all.
+        seed: Seed of everything random.
+    """
+    rng = np.random.default_rng(seed)
+    made: list[Case] = []
+
+    def add(name: str, stream: Stream, **options: Any) -> None:
+        result, trace = golden(stream, config)
+        phase = Phase(
+            name=name,
+            inputs={INPUT: design.codec(INPUT).pack(stream)},
+            expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
+            **options,
+        )
+        count = len(stream["last"])
+        # With a result for every vector and without stalls: one cycle each, and the latency.
+        full_rate = bool(stream["last"].all()) and not options
+        cycles = count - 1 + config.pipeline_depth if full_rate else None
+        made.append(Case(phase, count, partial(_explain, stream, trace), cycles))
+
+    single = stimulus.random(config, 1, rng)
+    add("single", single)
+    add("single-patient-sink", single, patient=True)
+    add("element-products", stimulus.element_products(config, rng))
+    if config.full_scale_product_bits:
+        add("scale-products", stimulus.scale_products(config, rng))
+    add("corners", stimulus.corners(config, rng))
+    short = stimulus.random(config, 40, rng)
+    short["last"][::2] = True  # keeps results in flight
+    for cycle in range(_RESET_CYCLES):
+        add(f"reset-after-{cycle}", short, reset_after=cycle)
+    add(
+        "reset-while-stalled",
+        short,
+        reset_after=23,
+        accepts={OUTPUT: stall.bursts(rng, 5)},
+    )
+    share = -(-vectors // 6)
+    add("random", stimulus.random(config, share, rng))
+    stalls: dict[str, dict[str, Any]] = {
+        "random-stalled-source": {"offers": {INPUT: stall.scattered(rng, 0.5)}},
+        "random-stalled-sink": {"accepts": {OUTPUT: stall.scattered(rng, 0.3)}},
+        "random-stalled-both": {
+            "offers": {INPUT: stall.bursts(rng, 4)},
+            "accepts": {OUTPUT: stall.bursts(rng, 6)},
+        },
+        "random-alternating": {
+            "offers": {INPUT: stall.alternating()},
+            "accepts": {OUTPUT: ~stall.alternating()},
+        },
+        "random-patient-sink": {"patient": True},
+    }
+    for name, options in stalls.items():
+        stream = stimulus.random(config, share, rng)
+        stream["last"] |= rng.random(share) < 0.5  # enough results to feel the sink
+        add(name, stream, **options)
+    return made
+
+
+def _explain(stream: Stream, trace: StreamTrace, mismatch: Mismatch) -> list[str]:
+    ends = np.flatnonzero(stream["last"])
+    if mismatch.index >= len(ends):
+        return ["a surplus result: no transaction belongs to it"]
+    end = int(ends[mismatch.index])
+    begins = np.flatnonzero(stream["first"][: end + 1])
+    begin = int(begins[-1]) if len(begins) else 0
+    lines = [f"sum of vector pairs {begin} to {end}:"]
+    if end - begin >= _SHOWN:
+        lines.append(f"... {end - begin + 1 - _SHOWN} vector pairs before these ...")
+    for at in range(max(begin, end - _SHOWN + 1), end + 1):
+        lines += _vector_pair(stream, trace, at)
+    return lines
+
+
+def _vector_pair(stream: Stream, trace: StreamTrace, at: int) -> list[str]:
+    operands = [f"{name}={stream[name][at].tolist()}" for name in stream]
+    values = [f"{name}={getattr(trace, name)[at]}" for name in vars(trace)]
+    return [f"[{at}] {' '.join(operands)}", f"     golden: {' '.join(values)}"]
