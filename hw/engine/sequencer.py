@@ -1,23 +1,19 @@
 """The sequencer: meets every activation vector with its row of weights."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.hw.post_processor.parameter_buffer import Tile
+from scalewright.hw.primitives.operand import operand_members
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["ActivationVector", "PlacedVector", "Sequencer"]
 
 
 def _activation_members(config):
-    fmt = config.datapath.activations
-    element = signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
-    members = {"elements": data.ArrayLayout(element, config.datapath.vector_size)}
-    if fmt.scale_bits is not None:
-        members["scale"] = unsigned(fmt.scale_bits)
-    return members
+    return operand_members(config.datapath.activations, config.datapath.vector_size)
 
 
 class ActivationVector(data.StructLayout):

@@ -1,11 +1,12 @@
 """The weight buffer: a ring of rows, one vector with its scale for each lane in every row."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import EngineConfig
 from scalewright.hw.primitives.memory import RowMemory
+from scalewright.hw.primitives.operand import operand_members
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["WeightBuffer", "WeightVector"]
@@ -21,13 +22,7 @@ class WeightVector(data.StructLayout):
     """
 
     def __init__(self, config: EngineConfig):
-        fmt = config.datapath.weights
-        members = {
-            "elements": data.ArrayLayout(signed(fmt.element_bits), config.datapath.vector_size)
-        }
-        if fmt.scale_bits is not None:
-            members["scale"] = unsigned(fmt.scale_bits)
-        super().__init__(members)
+        super().__init__(operand_members(config.datapath.weights, config.datapath.vector_size))
 
 
 class WeightBuffer(wiring.Component):

@@ -1,20 +1,15 @@
 """The dot product by itself: what a vector MAC multiplies with its scale product."""
 
-from amaranth.hdl import Module, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor
+from scalewright.hw.primitives.operand import elements_layout
 from scalewright.hw.primitives.shared import shared
 
-__all__ = ["DotProduct", "vector_layout"]
-
-
-def vector_layout(fmt, size):
-    """The layout of a vector of `size` elements of an operand's format."""
-    element = signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
-    return data.ArrayLayout(element, size)
+__all__ = ["DotProduct"]
 
 
 class DotProduct(wiring.Component):
@@ -40,8 +35,8 @@ class DotProduct(wiring.Component):
         self.identity = (config, fused)
         super().__init__(
             {
-                "weights": In(vector_layout(config.weights, config.vector_size)),
-                "activations": In(vector_layout(config.activations, config.vector_size)),
+                "weights": In(elements_layout(config.weights, config.vector_size)),
+                "activations": In(elements_layout(config.activations, config.vector_size)),
                 "dot": Out(signed(config.dot_bits)),
             }
         )

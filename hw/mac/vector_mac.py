@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor, add_rows
-from scalewright.hw.mac.dot_product import vector_layout
 from scalewright.hw.mac.saturating_sum import saturating_sum
+from scalewright.hw.primitives.operand import elements_layout, scale_member
 from scalewright.hw.primitives.pipeline import Stage
 from scalewright.hw.primitives.shared import shared
 
@@ -41,13 +41,11 @@ class VectorPair(data.StructLayout):
 
     def __init__(self, config: DatapathConfig, tag_bits=0):
         members = {
-            "weights": vector_layout(config.weights, config.vector_size),
-            "activations": vector_layout(config.activations, config.vector_size),
+            "weights": elements_layout(config.weights, config.vector_size),
+            "activations": elements_layout(config.activations, config.vector_size),
+            **scale_member(config.weights, "weight_scale"),
+            **scale_member(config.activations, "activation_scale"),
         }
-        if config.weights.scale_bits is not None:
-            members["weight_scale"] = unsigned(config.weights.scale_bits)
-        if config.activations.scale_bits is not None:
-            members["activation_scale"] = unsigned(config.activations.scale_bits)
         super().__init__({**members, "first": 1, "last": 1, **_tag(tag_bits)})
 
 

@@ -1,25 +1,17 @@
 """The OCTAV iteration unit: the MSE-optimal clipping threshold of a tensor, by Newton steps."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import CONSTANT_BITS, OctavConfig
-from scalewright.hw.octav.octav_row import Magnitude, add_row, magnitude_of
+from scalewright.hw.octav.iteration import End, Progress, Sums
+from scalewright.hw.octav.octav_row import Magnitude, magnitude_of
 from scalewright.hw.octav.octav_step import OctavStep
 from scalewright.hw.octav.sample_memory import SampleMemory
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["End", "OctavUnit", "Samples", "Threshold"]
-
-
-class End(enum.Enum, shape=unsigned(2)):
-    """Why an iteration ended."""
-
-    RUNNING = 0  # streaming only: send the tensor again
-    FIXED = 1  # the step gave the threshold again, or nothing is outside it
-    CYCLE = 2  # the step gave the threshold before; the larger of the two is the result
-    LIMIT = 3  # the last iteration that is allowed
 
 
 class Samples(data.StructLayout):
@@ -135,52 +127,14 @@ class OctavUnit(wiring.Component):
         config = self.config
         m = Module()
         m.submodules.step = step = OctavStep(config)
-
-        constant = Signal(CONSTANT_BITS, reset_less=True)
-        threshold = Signal(config.threshold_bits)
-        before = Signal(config.threshold_bits)
-        iterations = Signal(config.iteration_bits)
-        end = Signal(End)
-        # Of the pass under way, and of the one before (all samples but zeros, after the first).
-        outside_sum = Signal(config.sum_bits)
-        outside = Signal(config.count_bits)
-        outside_before = Signal(config.count_bits)
-        nonzero = Signal(config.count_bits)
-        first_pass = Signal(init=1)
+        progress = Progress(config)
+        sums = Sums(config)
 
         # A row of samples, from the input or from the memory, joins the sums.
         row = Signal(data.ArrayLayout(Magnitude(config), config.lanes))
         row_valid = Signal()
-        limit = threshold >> config.fraction_bits  # integers exceed s where they exceed its floor
-        new_sum, new_outside = add_row(m, row, limit, outside_sum, outside)
-        with m.If(row_valid):
-            m.d.sync += [outside_sum.eq(new_sum), outside.eq(new_outside)]
-
-        taken = Signal()
-        m.d.comb += taken.eq(self.i.valid & self.i.ready)
-        loaded = Signal(row.shape(), reset_less=True)
-        loaded_valid = Signal()
-        m.d.sync += loaded_valid.eq(taken)
-        with m.If(taken):
-            m.d.sync += constant.eq(self.i.payload.constant)
-            for magnitude, sample in zip(loaded, self.i.payload.samples, strict=True):
-                m.d.sync += magnitude.eq(magnitude_of(sample))
-        m.d.comb += [row.eq(loaded), row_valid.eq(loaded_valid)]
-
-        total = Signal(config.count_bits)
-        m.d.comb += [
-            total.eq(Mux(first_pass, outside, nonzero)),
-            step.constant.eq(constant),
-            step.outside_sum.eq(outside_sum),
-            step.outside.eq(outside),
-            step.inside.eq(total - outside),
-        ]
-        m.d.comb += [
-            self.o.payload.threshold.eq(threshold),
-            self.o.payload.iterations.eq(iterations),
-            self.o.payload.end.eq(end),
-        ]
-
+        taken, loaded = self._take(m, row, row_valid, progress)
+        sums.add(m, row, row_valid, progress.threshold >> config.fraction_bits)
         if config.resident:
             m.submodules.samples = samples = SampleMemory(config)
             m.d.comb += [
@@ -189,6 +143,19 @@ class OctavUnit(wiring.Component):
                 samples.row.eq(loaded),
             ]
 
+        fixed = Signal()
+        verdict = progress.judge(m, step.threshold)
+        total = sums.total(m, progress.first_pass)
+        m.d.comb += [
+            fixed.eq(sums.are_final),
+            step.constant.eq(progress.constant),
+            step.outside_sum.eq(sums.outside_sum),
+            step.outside.eq(sums.outside),
+            step.inside.eq(total - sums.outside),
+            self.o.payload.threshold.eq(progress.threshold),
+            self.o.payload.iterations.eq(progress.iterations),
+            self.o.payload.end.eq(progress.end),
+        ]
         with m.FSM():
             with m.State("LOAD"):
                 m.d.comb += self.i.ready.eq(1)
@@ -197,53 +164,24 @@ class OctavUnit(wiring.Component):
             with m.State("DRAIN"):
                 m.next = "PREPARE"
             with m.State("PREPARE"):
-                # Nothing outside: s is 0 in an all-zero tensor only. As many outside as before: the
-                # same ones, and so the same step.
-                fixed = (outside == 0) | (outside == outside_before)
                 m.d.comb += step.start.eq(~fixed)
-                m.d.sync += [
-                    iterations.eq(iterations + 1),
-                    nonzero.eq(total),
-                    outside_before.eq(outside),
-                ]
+                m.d.sync += [progress.iterations.eq(progress.iterations + 1), *sums.keep(total)]
                 with m.If(fixed):
-                    m.d.sync += [end.eq(End.FIXED), outside_sum.eq(0), outside.eq(0)]
+                    m.d.sync += [progress.end.eq(End.FIXED), *sums.clear()]
                     m.next = "RESULT"
                 with m.Else():
                     m.next = "STEP"
             with m.State("STEP"), m.If(step.done):
-                m.d.sync += [
-                    before.eq(threshold),
-                    threshold.eq(step.threshold),
-                    first_pass.eq(0),
-                    outside_sum.eq(0),
-                    outside.eq(0),
-                ]
-                with m.If(step.threshold == threshold):
-                    m.d.sync += end.eq(End.FIXED)
-                    m.next = "RESULT"
-                with m.Elif((step.threshold == before) & ~first_pass):
-                    m.d.sync += end.eq(End.CYCLE)
-                    with m.If(threshold > step.threshold):
-                        m.d.sync += threshold.eq(threshold)
-                    m.next = "RESULT"
-                with m.Elif(iterations == config.max_iterations):
-                    m.d.sync += end.eq(End.LIMIT)
+                m.d.sync += [*progress.take_step(step.threshold, verdict), *sums.clear()]
+                with m.If(verdict != End.RUNNING):
                     m.next = "RESULT"
                 with m.Else():
                     m.next = "SCAN" if config.resident else "RESULT"
             with m.State("RESULT"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    with m.If(end != End.RUNNING):
-                        m.d.sync += [
-                            threshold.eq(0),
-                            before.eq(0),
-                            iterations.eq(0),
-                            end.eq(End.RUNNING),
-                            outside_before.eq(0),
-                            first_pass.eq(1),
-                        ]
+                    with m.If(progress.end != End.RUNNING):
+                        m.d.sync += [*progress.start_over(), *sums.forget()]
                     m.next = "LOAD"
             if config.resident:
                 with m.State("SCAN"):
@@ -251,3 +189,20 @@ class OctavUnit(wiring.Component):
                     with m.If(samples.at_last):
                         m.next = "PREPARE"
         return m
+
+    def _take(self, m, row, row_valid, progress):
+        """Turn the samples of the input into magnitudes: a register, then `row`.
+
+        Returns whether a row is taken, and the register.
+        """
+        taken = Signal()
+        m.d.comb += taken.eq(self.i.valid & self.i.ready)
+        loaded = Signal(row.shape(), reset_less=True)
+        loaded_valid = Signal()
+        m.d.sync += loaded_valid.eq(taken)
+        with m.If(taken):
+            m.d.sync += progress.constant.eq(self.i.payload.constant)
+            for magnitude, sample in zip(loaded, self.i.payload.samples, strict=True):
+                m.d.sync += magnitude.eq(magnitude_of(sample))
+        m.d.comb += [row.eq(loaded), row_valid.eq(loaded_valid)]
+        return taken, loaded

@@ -1,6 +1,6 @@
 """The vector quantizer: results become elements with a scale of their vector."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from scalewright.hw.arithmetic.quantization import (
     PeakScale,
 )
 from scalewright.hw.primitives.memory import RowMemory
+from scalewright.hw.primitives.operand import operand_members
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["QuantizedVector", "ValueBeat", "VectorQuantizer"]
@@ -49,11 +50,7 @@ class QuantizedVector(data.StructLayout):
     """
 
     def __init__(self, config: EngineConfig):
-        fmt = config.output
-        element = signed(fmt.element_bits) if fmt.signed else unsigned(fmt.element_bits)
-        members = {"elements": data.ArrayLayout(element, config.datapath.vector_size)}
-        if fmt.scale_bits is not None:
-            members["scale"] = unsigned(fmt.scale_bits)
+        members = operand_members(config.output, config.datapath.vector_size)
         super().__init__({**members, "saturated": 1})
 
 

@@ -27,6 +27,7 @@ from scalewright.hw.engine.sequencer import Sequencer
 from scalewright.hw.engine.weight_buffer import WeightBuffer
 from scalewright.hw.mac import VectorMac
 from scalewright.hw.octav import OctavUnit
+from scalewright.hw.octav.iteration import Progress
 from scalewright.hw.post_processor import PostProcessor
 from scalewright.hw.post_processor.parameter_buffer import ParameterBuffer
 from scalewright.hw.post_processor.rescaler import Rescaler
@@ -440,7 +441,7 @@ _FAULTS: dict[str, tuple[Callable[[], None], Fault]] = {
     ),
     "octav-unit-calls-a-cycle-fixed": (
         partial(test_octav_unit, _OCTAV_UNITS[0], 0.0),
-        (OctavUnit.elaborate, "end.eq(End.CYCLE)", "end.eq(End.FIXED)"),
+        (Progress.judge, "verdict.eq(End.CYCLE)", "verdict.eq(End.FIXED)"),
     ),
     "engine-reads-a-row-of-weights-before-it-is-there": (
         partial(test_engine_with_sums_in_parts, _SCALED),

@@ -13,7 +13,8 @@ from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor, FullAdders, add_bits, add_rows
-from scalewright.hw.mac.dot_product import DotProduct, vector_layout
+from scalewright.hw.mac.dot_product import DotProduct
+from scalewright.hw.primitives.operand import elements_layout
 from scalewright.hw.verilog import convert
 from tests.benches.faults import Fault, insert_fault
 from tests.benches.gates import Gates
@@ -127,8 +128,8 @@ class _Comparison(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "weights": In(vector_layout(config.weights, config.vector_size)),
-                "activations": In(vector_layout(config.activations, config.vector_size)),
+                "weights": In(elements_layout(config.weights, config.vector_size)),
+                "activations": In(elements_layout(config.activations, config.vector_size)),
                 "same": Out(1),
             }
         )

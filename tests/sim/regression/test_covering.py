@@ -3,6 +3,7 @@
 `make regress-all` plays them there, with much more stimulus than here.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scalewright.sim.bench.case import Case
 from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.amaranth import play, records
-from tests.benches.designs import ALL, DESIGNS, name_of
+from tests.benches.designs import DESIGNS, name_of
 from tests.tools.linters import YOSYS
 from tests.tools.ppa import needs_programs
 from tests.tools.yosys import run_yosys
@@ -23,15 +24,8 @@ needs_icarus = needs_programs("iverilog", "vvp")
 # Words of all streams in a phase that Amaranth's simulator plays: seconds, in a large engine.
 _WORDS = 250
 
-# Larger netlists, as gates, take minutes to compile; theirs are of words.
+# Larger netlists take minutes: as gates to compile, in Icarus to play in full.
 _MOST_PRODUCT_BITS = 1024
-
-# Icarus takes minutes for an engine of more multipliers.
-_IN_ICARUS = [
-    (block, config)
-    for block, config in DESIGNS
-    if ALL or block != "engine" or config.lanes * config.datapath.vector_size <= 256
-]
 
 
 def _short(cases: list[Case]) -> Case:
@@ -61,10 +55,17 @@ def test_equals_golden_in_amaranth(block: str, config: Any) -> None:
 
 
 @needs_icarus
-@pytest.mark.parametrize(("block", "config"), _IN_ICARUS, ids=name_of)
+@pytest.mark.parametrize(("block", "config"), DESIGNS, ids=name_of)
 def test_equals_golden_in_icarus(block: str, config: Any) -> None:
-    verdict = regress(Regression(block, config, transactions=60, seed=1, simulator="icarus"))
-    assert verdict.failure is None, verdict.failure
+    regression = Regression(block, config, transactions=60, seed=1, simulator="icarus")
+    phases: list[str | None] = [None]
+    if _product_bits(block, config) > _MOST_PRODUCT_BITS:
+        cases = BLOCKS[block].cases(design_of(block, config), config, 60, 1)
+        resets = [case for case in cases if case.phase.reset_after is not None]
+        phases = [_short(cases).phase.name, resets[len(resets) // 2].phase.name]
+    for phase in phases:
+        verdict = regress(replace(regression, phase=phase))
+        assert verdict.failure is None, verdict.failure
 
 
 @pytest.mark.skipif(YOSYS is None, reason="needs a Yosys that is no WebAssembly: yosys")
