@@ -18,7 +18,8 @@ from amaranth.sim import Simulator
 from scalewright.hw.primitives.memory import RowMemory
 from scalewright.hw.verilog.ports import fields_of
 from scalewright.sim.bench import stall
-from scalewright.sim.bench.codec import Codec, Field, as_integers, as_words
+from scalewright.sim.bench.codec import Codec, Field, Words, as_integers, as_words
+from scalewright.sim.bench.design import Design
 
 Payloads: TypeAlias = Mapping[str, npt.ArrayLike]
 Records: TypeAlias = list[dict[str, Any]]
@@ -82,6 +83,11 @@ def records(payloads: Payloads) -> Records:
     """Arrays by field as one dictionary for each payload."""
     columns = [np.asarray(values).tolist() for values in payloads.values()]
     return [dict(zip(payloads, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def fields(design: Design, words: Mapping[str, Words]) -> dict[str, Payloads]:
+    """Words of streams as arrays by field, by stream."""
+    return {port: design.codec(port).unpack(each) for port, each in words.items()}
 
 
 class _Bench:

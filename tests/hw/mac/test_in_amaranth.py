@@ -1,0 +1,107 @@
+"""The vector MAC in Amaranth's simulator: one call of the hardware equals one of golden."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from scalewright.golden.config import DatapathConfig
+from scalewright.hw.arithmetic.compressor import Compressor
+from scalewright.hw.mac import VectorMac
+from scalewright.sim.stimulus import vector_pairs as stimulus
+from scalewright.sim.stimulus.vector_pairs import Stream
+from scalewright.sim.testbenches import (
+    vector_mac as tb_vector_mac,
+)
+from tests.benches.amaranth import Records, play, records
+from tests.benches.faults import Fault, insert_fault
+from tests.benches.small import small_mac
+
+
+def vector_mac(config: DatapathConfig, pairs: Stream, stalls: float = 0.0) -> Records:
+    return play(VectorMac(config), {"i": pairs}, stalls=stalls)["o"]
+
+
+def golden_vector_mac(config: DatapathConfig, pairs: Stream) -> Records:
+    result, _ = tb_vector_mac.golden(pairs, config)
+    return records({"accumulator": result.accumulators, "saturated": result.saturated})
+
+
+def vector_pairs(config: DatapathConfig) -> Stream:
+    """Random sums, scale products, extreme vectors, and sums of such that saturate both ways."""
+    rng = np.random.default_rng(0)
+    kinds = [
+        stimulus.random(config, 60, rng),
+        stimulus.scale_products(config, rng),
+        stimulus.corners(config, rng),
+    ]
+    picked = [slice(None), slice(-24, None), np.r_[:32, -86:-80]]
+    return {
+        name: np.concatenate([kind[name][part] for kind, part in zip(kinds, picked, strict=True)])
+        for name in kinds[0]
+    }
+
+
+_MACS = [
+    small_mac("2/2/-/-"),
+    small_mac("3/3/3/-"),
+    small_mac("3/3U/-/3"),
+    small_mac("4/4U/4/6"),
+    small_mac("4/4/4/6", scale_product_bits=6),
+    small_mac("2/5U/2/2", scale_product_bits=1),
+    small_mac("3/3/6/6", accumulator_bits=16),
+    replace(small_mac("3/3/3/3"), vector_size=8),
+    *(
+        replace(small_mac("3/2/2/3", scale_product_bits=3), pipeline_depth=depth)
+        for depth in (1, 2, 3)
+    ),
+]
+
+
+@pytest.mark.parametrize("config", _MACS, ids=lambda config: config.slug)
+def test_vector_mac(config: DatapathConfig) -> None:
+    pairs = vector_pairs(config)
+    assert vector_mac(config, pairs) == golden_vector_mac(config, pairs)
+
+
+@pytest.mark.parametrize("config", _MACS[-3:], ids=lambda config: config.slug)
+def test_vector_mac_that_stalls(config: DatapathConfig) -> None:
+    pairs = vector_pairs(config)
+    pairs["last"][::2] = True  # enough results to feel the sink
+    assert vector_mac(config, pairs, stalls=0.4) == golden_vector_mac(config, pairs)
+
+
+def test_vector_mac_saturates_above_and_below() -> None:
+    (config,) = (config for config in _MACS if config.accumulator_bits == 16)
+    sums = [row for row in golden_vector_mac(config, vector_pairs(config)) if row["saturated"]]
+    ends = {row["accumulator"] for row in sums}
+    assert ends >= {config.accumulator_min, config.accumulator_max}
+
+
+# Each of these comparisons sees a fault.
+
+_FAULTS: dict[str, tuple[Callable[[], None], Fault]] = {
+    "vector-mac-rounds-half-down": (
+        partial(test_vector_mac, _MACS[-1]),
+        (
+            VectorMac._rounded_scale_product,
+            "half = 1 << shift >> 1",
+            "half = (1 << shift >> 1) - 1",
+        ),
+    ),
+    "vector-mac-does-not-complement-negative-bits": (
+        partial(test_vector_mac, _MACS[0]),
+        (Compressor._add_bits, "bits = ~bits", "pass"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("compare", "fault"), _FAULTS.values(), ids=_FAULTS)
+def test_sees_a_fault(
+    compare: Callable[[], None], fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_fault(fault, monkeypatch)
+    with pytest.raises(AssertionError):
+        compare()

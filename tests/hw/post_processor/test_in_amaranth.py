@@ -1,0 +1,132 @@
+"""Rescaler and quantizer in Amaranth's simulator: one call of the hardware equals one of golden."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.requantize import requantize
+from scalewright.hw.arithmetic.quantization import ElementQuotient
+from scalewright.hw.post_processor.rescaler import Rescaler
+from scalewright.hw.post_processor.rescaler_lane import RescalerLane
+from scalewright.hw.post_processor.vector_quantizer import VectorQuantizer
+from scalewright.sim.testbenches import (
+    rescaler as tb_rescaler,
+)
+from scalewright.sim.testbenches.rescaler import Beats
+from scalewright.sim.testbenches.vector_quantizer import random_vectors
+from tests.benches.amaranth import Records, play, records
+from tests.benches.faults import Fault, insert_fault
+from tests.benches.small import STALLS, small_engine
+
+
+def rescaler(config: EngineConfig, beats: Beats, stalls: float = 0.0) -> Records:
+    return play(Rescaler(config), {"i": beats}, stalls=stalls)["o"]
+
+
+def golden_rescaler(config: EngineConfig, beats: Beats) -> Records:
+    return records(tb_rescaler.golden(beats, config))
+
+
+_RESCALERS = [
+    small_engine("3/3U/3/3"),
+    small_engine("3/3U/3/3", dsp_multipliers=True),
+    small_engine("3/3/3/3", post_lanes=2, result_bits=18, dsp_multipliers=True),
+    small_engine("3/3/3/3", result_bits=8, dsp_multipliers=True),
+]
+
+
+# What it draws: biases at their ends, factors of 0, ties, ReLU, and accumulators that pass.
+@STALLS
+@pytest.mark.parametrize("config", _RESCALERS, ids=lambda config: config.slug)
+def test_rescaler(config: EngineConfig, stalls: float) -> None:
+    beats = tb_rescaler.random_beats(config, 80, np.random.default_rng(0))
+    assert rescaler(config, beats, stalls) == golden_rescaler(config, beats)
+
+
+@pytest.mark.parametrize("config", _RESCALERS[:2], ids=lambda config: config.slug)
+def test_rescaler_rounds_ties_to_even(config: EngineConfig) -> None:
+    numbers = range(-16, 16)
+    beats = tb_rescaler.random_beats(config, len(numbers), np.random.default_rng(0))
+    beats |= {
+        "accumulators": np.array(numbers)[:, None],
+        "mantissas": np.full((len(numbers), 1), 1 << 15),
+        "exponents": np.full((len(numbers), 1), 16),  # divides by 2
+        "biases": np.zeros((len(numbers), 1), np.int64),
+        "output": np.full(len(numbers), Output.RESCALED),
+        "relu": np.zeros(len(numbers), np.bool_),
+    }
+    halves = rescaler(config, beats)
+    assert halves == golden_rescaler(config, beats)
+    assert [row["values"] for row in halves] == [[round(number / 2)] for number in numbers]
+
+
+def vector_quantizer(config: EngineConfig, y: Any, fraction_bits: int, stalls: float) -> Records:
+    beats = y.reshape(-1, config.post_lanes)
+    values = {
+        "values": beats,
+        "fraction_bits": np.full(len(beats), fraction_bits),
+        "saturated": np.zeros(len(beats), np.bool_),
+    }
+    return play(VectorQuantizer(config), {"i": values}, stalls=stalls)["o"]
+
+
+def golden_vector_quantizer(config: EngineConfig, y: Any, fraction_bits: int) -> Records:
+    size = config.datapath.vector_size
+    vectors = requantize(y, config.output, vector_size=size, fraction_bits=fraction_bits)
+    fields = {"elements": vectors.elements[:, 0]}
+    if vectors.scales is not None:
+        fields["scale"] = vectors.scales[:, 0]
+    return records({**fields, "saturated": np.zeros(len(y), np.int64)})
+
+
+@STALLS
+@pytest.mark.parametrize(
+    "config",
+    [
+        small_engine("3/3U/3/3"),
+        small_engine("3/4/3/4", post_lanes=2),
+        small_engine("3/2U/3/-"),
+        small_engine("3/5/3/-", lanes=4, post_lanes=4),
+    ],
+    ids=lambda config: config.slug,
+)
+def test_vector_quantizer(config: EngineConfig, stalls: float) -> None:
+    y, fraction_bits = random_vectors(config, 100, np.random.default_rng(0))
+    for bits in (0, int(np.bincount(fraction_bits).argmax()), 23):
+        quantized = vector_quantizer(config, y, bits, stalls)
+        assert quantized == golden_vector_quantizer(config, y, bits)
+
+
+# Each of these comparisons sees a fault.
+
+_FAULTS: dict[str, tuple[Callable[[], None], Fault]] = {
+    "rescaler-rounds-ties-up": (
+        partial(test_rescaler_rounds_ties_to_even, _RESCALERS[1]),
+        (RescalerLane._result, "shifted[0] & (lost | floor[0])", "shifted[0]"),
+    ),
+    "rescaler-cuts-accumulators-at-zero": (
+        partial(test_rescaler, _RESCALERS[1], 0.0),
+        (
+            RescalerLane.elaborate,
+            "product[:accumulator_bits].as_signed()",
+            "Mux(self.s1_relu & product[-1], 0, product[:accumulator_bits].as_signed())",
+        ),
+    ),
+    "vector-quantizer-rounds-ties-away-from-zero": (
+        partial(test_vector_quantizer, small_engine("3/3U/3/3"), 0.0),
+        (ElementQuotient.elaborate, "(tie & (self.magnitude.rest | quotient[0]))", "tie"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("compare", "fault"), _FAULTS.values(), ids=_FAULTS)
+def test_sees_a_fault(
+    compare: Callable[[], None], fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_fault(fault, monkeypatch)
+    with pytest.raises(AssertionError):
+        compare()
