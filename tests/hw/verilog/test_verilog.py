@@ -13,13 +13,11 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.hw.verilog import PortStyle, check_name, describe
 from scalewright.sim.blocks import BLOCKS, Config, design_of
 from scalewright.sim.regression.configurations import sample
+from tests.benches.designs import DESIGNS
 from tests.tools.linters import LINTERS, complaints
 from tests.tools.yosys import run_yosys
 
 _CONFIG = DatapathConfig.parse("4/4U/4/6", scale_product_bits=6)
-_DESIGNS: list[tuple[str, Config]] = [
-    (block, config) for block in BLOCKS for config in sample(block)
-]
 
 
 def test_same_bytes_every_time() -> None:
@@ -49,7 +47,7 @@ def test_same_bytes_from_another_process_and_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "block", "config"),
-    [(number, *design) for number, design in enumerate(_DESIGNS)],
+    [(number, *design) for number, design in enumerate(DESIGNS)],
     ids=lambda part: getattr(part, "slug", ""),
 )
 def test_clean_in_every_tool(number: int, block: str, config: Config, tmp_path: Path) -> None:
@@ -99,7 +97,7 @@ def test_description_is_complete_and_true() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "config"), _DESIGNS[::4], ids=lambda part: getattr(part, "slug", "")
+    ("block", "config"), DESIGNS[::4], ids=lambda part: getattr(part, "slug", "")
 )
 def test_described_fields_fill_their_payload(block: str, config: Config) -> None:
     for stream in design_of(block, config).description["streams"].values():
