@@ -46,6 +46,7 @@ class Block:
         component: Its Amaranth component, of a configuration.
         cases: What a regression plays: of a design, its configuration, the number of random
             transactions and a seed.
+        hurdles: Of a configuration, why a regression may lack an event that it is to have seen.
         complete: Its configuration, of a datapath and of other options by name; None where it has
             no datapath.
         options: Names of these other options.
@@ -61,6 +62,7 @@ class Block:
     name: str
     component: Callable[[Any], Any]
     cases: Callable[[Design, Any, int, int], list[Case]]
+    hurdles: Callable[[Any], Mapping[str, str]] = lambda _: {}
     complete: Callable[[DatapathConfig, Mapping[str, Any]], Config] | None = None
     options: tuple[str, ...] = ()
     configure: Callable[[Mapping[str, Any]], Config] | None = None

@@ -41,6 +41,7 @@ VECTOR_MAC = Block(
     name="vector-mac",
     component=VectorMac,
     cases=testbench.cases,
+    hurdles=testbench.hurdles,
     complete=lambda config, _: config,
     words=words,
     specials=(

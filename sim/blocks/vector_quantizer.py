@@ -9,6 +9,7 @@ VECTOR_QUANTIZER = Block(
     name="vector-quantizer",
     component=VectorQuantizer,
     cases=testbench.cases,
+    hurdles=testbench.hurdles,
     complete=complete,
     options=OPTIONS,
     words=words,

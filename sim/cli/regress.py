@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
+import numpy as np
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli import DIFFERENT
@@ -113,6 +114,7 @@ def regress(
             verdict.mismatches,
         )
     table.print()
+    _print_covered(verdicts)
     failures = [verdict for verdict in verdicts if verdict.failure is not None]
     for verdict in failures:
         click.echo(f"\nFAILED {verdict.regression.config.slug}: {verdict.failure}", err=True)
@@ -121,3 +123,22 @@ def regress(
             click.echo(f"waves: {verdict.waves}")
     write_json(json_file, [verdict.as_dict() for verdict in verdicts])
     return DIFFERENT if failures else 0
+
+
+def _print_covered(verdicts: list[Verdict]) -> None:
+    """What the regression has seen in all, and which configurations lack an event."""
+    events = dict.fromkeys(event for verdict in verdicts for event in verdict.covered)
+    table = Table("event", "times", "configurations with it")
+    for event in events:
+        times = [verdict.covered.get(event, 0) for verdict in verdicts]
+        table.add(event, sum(times), f"{np.count_nonzero(times)} of {len(times)}")
+    click.echo()
+    table.print()
+    for event in events:
+        lacking: dict[str, list[str]] = {}
+        for verdict in verdicts:
+            if event in verdict.missing:
+                slug = verdict.regression.config.slug
+                lacking.setdefault(verdict.missing[event] or "never drawn", []).append(slug)
+        for reason, slugs in lacking.items():
+            click.echo(f"not covered: {event} in {', '.join(slugs)}: {reason}")

@@ -1,6 +1,7 @@
 """Regressions: a block in one configuration against golden, with every kind of stimulus."""
 
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ class Verdict:
         results: Results compared.
         cycles: Clock cycles they took.
         mismatches: Results that differ, are missing or surplus.
+        covered: Events that a regression is to have seen, and how often they occurred.
+        missing: Those that never did, and why, where that is known.
         failure: What went wrong, over several lines; None if nothing did.
         waves: The recording.
     """
@@ -87,6 +90,8 @@ class Verdict:
     results: int
     cycles: int
     mismatches: int
+    covered: dict[str, int]
+    missing: dict[str, str]
     failure: str | None
     waves: Path | None
 
@@ -148,6 +153,8 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
             failed = replace(regression, phase=case.phase.name, waves=True)
             failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
             break
+    covered = covered_by([case for case, _ in played])
+    hurdles = BLOCKS[regression.block].hurdles(config)
     return Verdict(
         regression=regression,
         phases=len(played),
@@ -155,9 +162,28 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         results=sum(len(words) for _, outcome in played for words in outcome.results.values()),
         cycles=sum(outcome.cycles for _, outcome in played),
         mismatches=sum(outcome.mismatch_count for _, outcome in played),
+        covered=covered,
+        missing={event: hurdles.get(event, "") for event, times in covered.items() if not times},
         failure=failure,
         waves=waves,
     )
+
+
+def covered_by(cases: list[Case]) -> dict[str, int]:
+    """What cases cover: resets and stalls, and the events of their block."""
+    phases = [case.phase for case in cases]
+    events = Counter(
+        {
+            "resets in mid-stream": sum(phase.reset_after is not None for phase in phases),
+            "phases with stalled sources": sum(bool(phase.offers) for phase in phases),
+            "phases with stalled sinks": sum(bool(phase.accepts) for phase in phases),
+            "phases with patient sinks": sum(phase.patient for phase in phases),
+        }
+    )
+    for case in cases:
+        # Not `+=`, which drops what is 0.
+        events.update(case.covers)
+    return dict(events)
 
 
 def _failure(case: Case, outcome: Outcome, design: Design) -> str | None:

@@ -63,6 +63,20 @@ def engine_phase(
     return phase, [len(words) for words in expected]
 
 
+def covered(design: Design, phase: Phase) -> dict[str, int]:
+    """What tiles there are and what becomes of them, and how often."""
+    parameters = design.codec(PARAMETERS).unpack(phase.inputs[PARAMETERS])
+    results = design.codec(RESULTS).unpack(phase.expected[RESULTS])
+    outputs = parameters["output"]
+    events = {
+        **{f"parameters of {output.name} tiles": outputs == output for output in Output},
+        "parameters with ReLU": parameters["relu"] != 0,
+        "saturated results": results["saturated"] != 0,
+        "results that are not saturated": results["saturated"] == 0,
+    }
+    return {name: int(np.count_nonzero(event)) for name, event in events.items()}
+
+
 def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list[Case]:
     """Everything a regression plays on one configuration.
 
@@ -82,7 +96,10 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
             _Played(layer, activations, count)
             for (layer, activations), count in zip(layers, counts, strict=True)
         ]
-        made.append(Case(phase, len(phase.inputs[ACTIVATIONS]), partial(_explain, played)))
+        covers = covered(design, phase)
+        made.append(
+            Case(phase, len(phase.inputs[ACTIVATIONS]), partial(_explain, played), covers=covers)
+        )
 
     def draw(
         output: Output, *, longest: int = most, extreme: bool = False

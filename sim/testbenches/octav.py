@@ -1,5 +1,6 @@
 """What the OCTAV unit is tested with, what is expected of it, and how a failure reads."""
 
+from collections import Counter
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -83,7 +84,21 @@ def case(
             for tensor, result in zip(tensors, results, strict=True)
         )
         cycles += len(tensors) - 1
-    return Case(phase, len(tensors), partial(_explain, config, tensors, results), cycles)
+    return Case(
+        phase,
+        len(tensors),
+        partial(_explain, config, tensors, results),
+        cycles,
+        covered(tensors, results),
+    )
+
+
+def covered(tensors: list[Tensor], results: list[OctavResult]) -> dict[str, int]:
+    """How iterations end, and how often."""
+    ends = Counter(result.end for result in results)
+    zeros = sum(not tensor.samples.any() for tensor in tensors)
+    named = {f"ended by {end.name}": ends[end] for end in (End.FIXED, End.CYCLE, End.LIMIT)}
+    return {**named, "tensors of zeros": zeros}
 
 
 def golden(tensor: Tensor, config: OctavConfig) -> OctavResult:

@@ -57,6 +57,25 @@ def golden(beats: Beats, config: EngineConfig) -> Beats:
     }
 
 
+def covered(beats: Beats, want: Beats, config: EngineConfig) -> dict[str, int]:
+    """What becomes of the beats, and how often."""
+    rescaled = (beats["output"] != Output.ACCUMULATOR)[:, None]
+    limit = 1 << (config.result_bits - 1)
+    fits = beats["exponents"] > 0
+    product = beats["accumulators"] * beats["mantissas"]
+    half = np.where(fits, 1 << np.maximum(beats["exponents"] - 1, 0).clip(max=62), 0)
+    events = {
+        "beats with a saturated result": want["saturated"] & ~beats["saturated"],
+        "largest results": rescaled & (want["values"] == limit - 1),
+        "smallest results": rescaled & (want["values"] == -limit),
+        "ties": rescaled & fits & (product & (2 * half - 1) == half),
+        "factors of 0": rescaled & (beats["mantissas"] == 0),
+        "results below 0 with ReLU": rescaled & beats["relu"][:, None] & (product < 0),
+        "accumulators as they are": ~rescaled,
+    }
+    return {name: int(np.count_nonzero(event)) for name, event in events.items()}
+
+
 def random_beats(config: EngineConfig, count: int, rng: np.random.Generator) -> Beats:
     """Beats whose results lie around the ends of y and of its rounding, corners among them."""
     shape = (count, config.post_lanes)
@@ -111,7 +130,8 @@ def cases(design: Design, config: EngineConfig, count: int, seed: int) -> list[C
         )
         length = len(beats["relu"])
         cycles = None if options else length - 1 + Rescaler.latency
-        made.append(Case(phase, length, partial(_explain, beats), cycles))
+        covers = covered(beats, want, config)
+        made.append(Case(phase, length, partial(_explain, beats), cycles, covers))
 
     add("single", random_beats(config, 1, rng))
     add("single-patient-sink", random_beats(config, 1, rng), patient=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.golden.mac import MacResult, StreamTrace, trace_stream
+from scalewright.golden.mac import MacResult, StreamTrace, round_scale_product, trace_stream
 from scalewright.sim.bench import stall
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Codec, Words
@@ -16,6 +16,8 @@ from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.stimulus.vector_pairs import Stream
 
 INPUT, OUTPUT = "i", "o"
+ABOVE, BELOW, BACK = "saturated above", "saturated below", "saturated, and came back"
+LARGEST, SMALLEST = "exactly the largest value", "exactly the smallest value"
 
 # Resets in mid-stream are tried in each of these first cycles: past the pipeline's depth.
 _RESET_CYCLES = 9
@@ -33,6 +35,46 @@ def pack_results(codec: Codec, result: MacResult) -> Words:
     return codec.pack(
         {"accumulator": result.accumulators.ravel(), "saturated": result.saturated.ravel()}
     )
+
+
+def covered(stream: Stream, trace: StreamTrace, config: DatapathConfig) -> dict[str, int]:
+    """What sums do in a stream, and how often."""
+    starts = stream["first"].astype(np.bool_)
+    starts[:1] = True
+    before = np.where(starts, 0, np.roll(trace.accumulator, 1))
+    exact = before + trace.partial_sum
+    above, below = exact > config.accumulator_max, exact < config.accumulator_min
+    inside = (trace.accumulator > config.accumulator_min) & (
+        trace.accumulator < config.accumulator_max
+    )
+    events = {
+        ABOVE: above,
+        BELOW: below,
+        BACK: trace.saturated & inside,
+        LARGEST: exact == config.accumulator_max,
+        SMALLEST: exact == config.accumulator_min,
+        "sums that go on after a result": ~starts & np.roll(stream["last"].astype(np.bool_), 1),
+    }
+    return {name: int(np.count_nonzero(event)) for name, event in events.items()}
+
+
+def hurdles(config: DatapathConfig) -> dict[str, str]:
+    """Why a regression may lack an event of `covered`."""
+    w, a = config.weights, config.activations
+    products = [x * y for x in (w.element_min, w.qmax) for y in (a.element_min, a.qmax)]
+    factor = int(round_scale_product(w.scale_max * a.scale_max, config)) * config.vector_size
+    above = -(-(config.accumulator_max + 1) // (max(products) * factor))
+    below = -(-(config.accumulator_min - 1) // (min(products) * factor))
+    lengths = {
+        ABOVE: above,
+        LARGEST: above,
+        BELOW: below,
+        SMALLEST: below,
+        BACK: min(above, below) + 1,
+    }
+    return {
+        event: f"takes a sum of {vectors:,} vectors or more" for event, vectors in lengths.items()
+    }
 
 
 def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> list[Case]:
@@ -59,7 +101,8 @@ def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> li
         # With a result for every vector and without stalls: one cycle each, and the latency.
         full_rate = bool(stream["last"].all()) and not options
         cycles = count - 1 + config.pipeline_depth if full_rate else None
-        made.append(Case(phase, count, partial(_explain, stream, trace), cycles))
+        covers = covered(stream, trace, config)
+        made.append(Case(phase, count, partial(_explain, stream, trace), cycles, covers))
 
     single = stimulus.random(config, 1, rng)
     add("single", single)

@@ -82,7 +82,8 @@ def cases(design: Design, config: EngineConfig, count: int, seed: int) -> list[C
             **options,
         )
         cycles = None if options else (vectors - 1) * beats + latency
-        made.append(Case(phase, vectors, partial(_explain, y, fraction_bits), cycles))
+        covers = covered(config, y, fraction_bits)
+        made.append(Case(phase, vectors, partial(_explain, y, fraction_bits), cycles, covers))
 
     add("single", 1)
     add("single-patient-sink", 1, patient=True)
@@ -99,6 +100,33 @@ def cases(design: Design, config: EngineConfig, count: int, seed: int) -> list[C
     )
     add("random-patient-sink", share, patient=True)
     return made
+
+
+def covered(config: EngineConfig, y: Integers, fraction_bits: Integers) -> dict[str, int]:
+    """What vectors are quantized, and how often."""
+    fmt = config.output
+    peaks = np.abs(y).max(axis=1) if fmt.signed else y.clip(min=0).max(axis=1)
+    largest = fmt.qmax * fmt.scale_max << fraction_bits
+    events = {
+        "vectors of zeros": peaks == 0,
+        "scales at their largest": (peaks > largest - (fmt.qmax << fraction_bits)),
+        "elements clipped": peaks > largest,
+        "largest results": peaks >= (1 << config.result_bits - 1) - 1,
+    }
+    return {name: int(np.count_nonzero(event)) for name, event in events.items()}
+
+
+def hurdles(config: EngineConfig) -> dict[str, str]:
+    """Why a regression may lack an event of `covered`."""
+    fmt = config.output
+    largest = (1 << config.result_bits - 1) - (0 if fmt.signed else 1)
+    short = "no result of so few bits is as large"
+    hurdles = {}
+    if largest <= fmt.qmax * fmt.scale_max:
+        hurdles["elements clipped"] = short
+    if largest <= fmt.qmax * (fmt.scale_max - 1):
+        hurdles["scales at their largest"] = short
+    return hurdles
 
 
 def _expected(
