@@ -1,5 +1,6 @@
 """What is installed: `scalewright` and nothing else, and it works beside any folders."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,12 +14,22 @@ _ROOT = Path(__file__).parents[1]
 _ROOMS = ("golden", "hw", "sim")
 
 
+def _tracked() -> list[str]:
+    return subprocess.run(
+        ["git", "ls-files", *_ROOMS], cwd=_ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the content of the wheel."""
+    """A folder with the content of the wheel that is built of the files of the repository."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("pyproject.toml", "README.md", "LICENSE", *_tracked()):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_ROOT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
-    done = subprocess.run([*command, _ROOT], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run([*command, source], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -39,11 +50,9 @@ def test_every_folder_is_a_package_of_the_list() -> None:
 def test_wheel_has_one_name_and_every_file(installed: Path) -> None:
     tops = {path.name.partition("-")[0] for path in installed.iterdir()}
     assert tops == {"scalewright"}
-    tracked = subprocess.run(
-        ["git", "ls-files", *_ROOMS], cwd=_ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    missing = [name for name in tracked if not (installed / "scalewright" / name).is_file()]
-    assert missing == []
+    folder = installed / "scalewright"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == set(_tracked())
 
 
 def test_wheel_works_beside_folders_of_the_same_names(installed: Path, tmp_path: Path) -> None:
