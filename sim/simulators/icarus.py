@@ -1,19 +1,20 @@
 """Icarus Verilog: interprets a design, four-state, at once and slowly."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import cocotb_tools.config
+
+from scalewright.sim.simulators import process
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
+from scalewright.sim.simulators.surroundings import find_command
 from scalewright.sim.simulators.toolchain import require_commands, require_libpython
 
 # Registers start unknown, as they do in an ASIC; only a reset defines them.
 _OPTIONS = ("-g2012", "-DSCALEWRIGHT_NO_INITIAL")
-# cocotb's runner says where at run time.
 _RECORDER = """\
 module cocotb_recorder;
   reg [8191:0] path;
@@ -23,7 +24,7 @@ module cocotb_recorder;
   end
 endmodule
 """
-_PROGRAM = "sim.vvp"  # as cocotb's runner calls it
+_PROGRAM = "sim.vvp"
 _COMPLAINT = re.compile(r"error|sorry|assert|No such file", re.IGNORECASE)
 
 
@@ -56,7 +57,7 @@ class Icarus(Simulator):
         """What goes into a build beside the design."""
         return (
             # Where the modules are that a program names.
-            str(shutil.which("iverilog")),
+            str(find_command("iverilog")),
             version("cocotb"),
             *_OPTIONS,
             *TIMESCALE,
@@ -88,8 +89,10 @@ class Icarus(Simulator):
             lines = [line for line in error.printed.splitlines() if _COMPLAINT.search(line)]
             raise RefusalError(lines[0] if lines else "no reason given") from None
 
-    def _plusargs(self, folder: Path) -> list[str]:
-        return [f"+dumpfile_path={folder / self.waves_file}"]
+    def _command(self, program: Path, waves: bool) -> list[str]:
+        coupling = cocotb_tools.config.lib_entry("vpi", "icarus")
+        command = ["vvp", "-m", coupling, str(program), f"+dumpfile_path={self.waves_file}"]
+        return [*command, "-fst" if waves else "-none"]
 
 
 @cache
@@ -100,8 +103,7 @@ def find_icarus() -> str:
         ToolError: It is missing; one line says what to install.
     """
     require_commands({"iverilog": "iverilog", "vvp": "iverilog"})
-    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
-    match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    match = re.search(r"\d+\.\d+[\w.+-]*", process.run(["iverilog", "-V"]).printed)
     return match[0] if match else "unknown"
 
 
@@ -129,6 +131,6 @@ def run_program(program: str, folder: Path) -> None:
 
 def _run(command: list[str], folder: Path) -> None:
     find_icarus()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise IcarusError(folder, done.stdout + done.stderr)
+    done = process.run(command, folder)
+    if done.status != 0:
+        raise IcarusError(folder, done.printed)

@@ -16,7 +16,6 @@ from scalewright.sim.bench.plan import Outcome, Phase
 from scalewright.sim.blocks.design import Design
 from scalewright.sim.blocks.regress import Regression, regress
 from scalewright.sim.ppa.tools import require_programs
-from scalewright.sim.simulators import build as build_module
 from scalewright.sim.simulators.build import SIMULATORS, BuildError, build
 from scalewright.sim.simulators.icarus import compile_verilog, find_icarus, run_program
 from scalewright.sim.simulators.simulation import SimulationError, simulate
@@ -213,7 +212,7 @@ def test_waves_are_recorded() -> None:
 
 @needs_icarus
 def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "BUILD_FOLDER", tmp_path / "sim")
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     first = build(_stage(), simulator=_ICARUS)
     stamp = (first.folder / "sim.vvp").stat().st_mtime_ns
     assert build(_stage(), simulator=_ICARUS) == first
@@ -238,7 +237,7 @@ def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_refusal_is_one_line(
     sound: str, faulty: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_module, "BUILD_FOLDER", tmp_path)
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     with pytest.raises(BuildError, match=message) as caught:
         build(_stage((sound, faulty)), simulator=_ICARUS)
     assert "\n" not in str(caught.value)
