@@ -28,6 +28,7 @@ from scalewright.sim.evidence import (
 from scalewright.sim.evidence.experiment import Experiment, Measured, Row
 from scalewright.sim.files.tensors import replacing, require_writable
 from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.process import ending_on_signals
 
 # The longest first.
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -137,4 +138,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    with ending_on_signals():
+        main()

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from types import FrameType
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from scalewright.sim.simulators import scratch, surroundings
 
@@ -169,16 +169,24 @@ def _leave(number: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def end_on_signals() -> None:
-    """Let SIGINT, SIGTERM and SIGHUP end this program with all that it has started: for its start.
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end this program with all that it has started.
 
     The main thread gets a KeyboardInterrupt, or SystemExit with status 143 or 129; within two
     seconds the program ends with this status, whatever it is computing. What is ignored already
-    (nohup) stays ignored.
+    (nohup) stays ignored. Other threads than the main one change nothing.
     """
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _on_signal)
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, _on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ import find_libpython
 
 from scalewright.sim.simulators import process, surroundings
 from scalewright.sim.simulators.process import Finished
+from scalewright.sim.working_folder import without_working_folder
 
 # What a Verilog file without a timescale gets, from every simulator.
 TIMESCALE = ("1ns", "1ps")
@@ -141,7 +142,7 @@ def _coupling(module: str, test_module: str, folder: Path) -> dict[str, str]:
     """What cocotb reads in the environment of a simulator, as for any custom flow."""
     libpython = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
     return {
-        "PYTHONPATH": surroundings.without_working_folder(os.pathsep.join(sys.path)),
+        "PYTHONPATH": without_working_folder(os.pathsep.join(sys.path)),
         "PYGPI_PYTHON_BIN": sys.executable,
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "COCOTB_TOPLEVEL": module,

@@ -1,14 +1,10 @@
-"""What programs see of the environment: nothing of the working folder, nothing that they misread.
-
-A file in the working folder is the user's, whatever it is called: neither `make` nor `numpy.py`
-there is ever taken for a tool or a module.
-"""
+"""What programs see of the environment: nothing that is in the way of what they are to do."""
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping
-from pathlib import Path
+
+from scalewright.sim.working_folder import without_working_folder
 
 # All that a build sees: flags, compilers and search paths (CXXFLAGS, MAKEFLAGS, CPATH, ...) would
 # change what it makes without being in its key. Nix's compilers need its own variables.
@@ -18,11 +14,6 @@ _PREFIXES_OF_BUILDS = ("NIX_",)
 _OF_INTERPRETERS = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUTF8")
 # Would choose other tests, other libraries, or another log.
 _COUPLING = ("COCOTB_", "GPI_", "PYGPI_")
-
-
-def without_working_folder(path: str) -> str:
-    """A search path without its relative entries and without the working folder."""
-    return os.pathsep.join(entry for entry in path.split(os.pathsep) if _is_safe(entry))
 
 
 def search_path() -> str:
@@ -55,23 +46,3 @@ def of_program() -> dict[str, str]:
     path = without_working_folder(os.environ.get("PYTHONPATH", ""))
     modules: Mapping[str, str] = {"PYTHONPATH": path} if path else {}
     return {**kept, **modules, "PATH": search_path(), "PYTHONSAFEPATH": "1"}
-
-
-def leave_working_folder() -> None:
-    """Let this program import nothing from the working folder: for the start of a program."""
-    sys.path[:] = [entry for entry in sys.path if _is_safe(entry) or not _is_folder(entry)]
-
-
-def _is_folder(entry: str) -> bool:
-    """Whether an entry of `sys.path` is a folder, and not a hook's own word for something."""
-    return entry == "" or Path(entry).is_dir()
-
-
-def _is_safe(entry: str) -> bool:
-    if not Path(entry).is_absolute():
-        return False
-    try:
-        return not Path(entry).samefile(".")
-    except OSError:
-        # One of the two does not exist.
-        return True
