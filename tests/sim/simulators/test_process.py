@@ -97,9 +97,7 @@ def test_a_program_that_minds_no_signal_is_ended_too(tmp_path: Path) -> None:
 
 def test_a_signal_ends_the_workers_of_a_pool(tmp_path: Path) -> None:
     (tmp_path / "pool.py").write_text(_POOL)
-    running = subprocess.Popen(
-        [sys.executable, "pool.py"], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
+    running = subprocess.Popen([sys.executable, "pool.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     workers = _wait_for(tmp_path / "started")
     sent = time.monotonic()
     running.terminate()
