@@ -37,7 +37,7 @@ def doctor(clean: bool, json_file: Path | None) -> int:
     missing = [each for each in found if each.version is None]
     broken = any(each.required for each in missing)
     for each in missing:
-        click.echo(f"\nWarning: {each.advice}\n  It is for: {each.purpose}")
+        click.echo(f"\nWarning: {each.advice}\n  It is needed for {each.purpose}")
     if cache.damaged:
         click.echo(
             f"\nWarning: {', '.join(cache.damaged)}: damaged, and built again when next used"

@@ -65,7 +65,7 @@ def library_versions() -> dict[str, str]:
 def findings() -> list[Finding]:
     """Look for everything that a command may need."""
     return [
-        _look("Verilator", "to simulate", True, lambda: ", ".join(find_toolchain().versions)),
+        _look("Verilator", "simulation", True, lambda: ", ".join(find_toolchain().versions)),
         _look("Icarus", "regress --simulator icarus, ppa", False, find_icarus),
         _look("Yosys, OpenSTA and cells", "ppa", False, _flow),
         _look("nextpnr", "ppa --fpga ice40", False, lambda: _program("nextpnr-ice40")),

@@ -175,7 +175,11 @@ def _dotted(release: tuple[int, int]) -> str:
 
 
 def _first_line(command: list[str]) -> str:
-    return process.run(command).printed.partition("\n")[0]
+    done = process.run(command)
+    line = done.printed.strip().partition("\n")[0]
+    if done.status != 0 or not line:
+        raise ToolError(f"`{shlex.join(command)}` {done.manner} and says no version: {line}")
+    return line
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 _COMPILER = """\
 #!/bin/sh
-[ "$1" = --version ] && {{ echo "fake 1.0"; exit; }}
+case "$*" in *--version) echo "fake 1.0"; exit;; esac
 output=; compile=
 for word; do
   [ "$before" = -o ] && output=$word

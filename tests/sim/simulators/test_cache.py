@@ -105,7 +105,7 @@ def test_damage_right_after_the_build_is_an_error(
 def test_a_compiler_that_makes_nothing_is_an_error(
     compiler: Callable[..., Path], tmp_path: Path
 ) -> None:
-    compiler().write_text("#!/bin/sh\nexit 0\n")
+    compiler().write_text("#!/bin/sh\necho 1.0\n")
     with pytest.raises(BuildError, match=r"^vector_mac does not build, see \S+: "):
         build(_DESIGN)
 
