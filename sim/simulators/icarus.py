@@ -10,7 +10,11 @@ import cocotb_tools.config
 
 from scalewright.sim.simulators import process
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
-from scalewright.sim.simulators.surroundings import find_command
+from scalewright.sim.simulators.surroundings import (
+    TEMPORARY_FILES_HERE,
+    find_command,
+    of_program,
+)
 from scalewright.sim.simulators.toolchain import require_commands, require_libpython
 
 # Registers start unknown, as they do in an ASIC; only a reset defines them.
@@ -131,6 +135,7 @@ def run_program(program: str, folder: Path) -> None:
 
 def _run(command: list[str], folder: Path) -> None:
     find_icarus()
-    done = process.run(command, folder)
+    environment = {**of_program(), **TEMPORARY_FILES_HERE}
+    done = process.run(command, folder, environment=environment)
     if done.status != 0:
         raise IcarusError(folder, done.printed)

@@ -1,6 +1,7 @@
 """Where builds, runs and waves go: a folder that can be written, whatever the working folder is."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import platformdirs
 # written to the user's cache.
 BUILD_VARIABLE = "SCALEWRIGHT_BUILD"
 _DEFAULT = Path("build")
+_PLAIN = re.compile(r"[\w./+@%=:,-]+", re.ASCII)
 
 
 def build_folder(room: str) -> Path:
@@ -22,6 +24,24 @@ def build_folder(room: str) -> Path:
     reason = _reason_against(folder)
     if reason is not None:
         raise OSError(f"{folder} cannot be written: {reason}; set {BUILD_VARIABLE} to another one")
+    return folder
+
+
+def plain_build_folder(room: str) -> Path:
+    """Like `build_folder`, but where no path of Yosys can trip over a space, `#`, `$` or a quote.
+
+    It passes absolute paths through a shell and through scripts, unquoted.
+
+    Raises:
+        OSError: None can be written.
+    """
+    folder = build_folder(room)
+    if _PLAIN.fullmatch(str(folder.resolve())):
+        return folder
+    folder = _private() / room
+    if not _PLAIN.fullmatch(str(folder)):
+        raise OSError(f"{folder}: Yosys takes no such path; set {BUILD_VARIABLE} to a plain one")
+    folder.mkdir(exist_ok=True)
     return folder
 
 

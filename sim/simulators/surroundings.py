@@ -8,12 +8,15 @@ from scalewright.sim.working_folder import without_working_folder
 
 # All that a build sees: flags, compilers and search paths (CXXFLAGS, MAKEFLAGS, CPATH, ...) would
 # change what it makes without being in its key. Nix's compilers need its own variables.
-_OF_BUILDS = ("HOME", "TMPDIR", "USER", "LOGNAME", "LD_LIBRARY_PATH", "SOURCE_DATE_EPOCH")
+_OF_BUILDS = ("HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "SOURCE_DATE_EPOCH")
 _PREFIXES_OF_BUILDS = ("NIX_",)
 # Settings of interpreters that change nothing of what a program computes.
 _OF_INTERPRETERS = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUTF8")
 # Would choose other tests, other libraries, or another log.
 _COUPLING = ("COCOTB_", "GPI_", "PYGPI_")
+# Compilers run in scratch folders: their temporary files go with these, and have names without
+# anything that they would trip over.
+TEMPORARY_FILES_HERE = dict.fromkeys(("TMP", "TMPDIR", "TEMP"), ".")
 
 
 def search_path() -> str:
@@ -33,7 +36,8 @@ def of_build() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _OF_BUILDS or name.startswith(_PREFIXES_OF_BUILDS)
     }
-    return {**kept, "PATH": search_path(), "LC_ALL": "C.UTF-8", "PYTHONSAFEPATH": "1"}
+    ours = {"PATH": search_path(), "LC_ALL": "C.UTF-8", "PYTHONSAFEPATH": "1"}
+    return {**kept, **TEMPORARY_FILES_HERE, **ours}
 
 
 def of_program() -> dict[str, str]:

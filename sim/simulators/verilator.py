@@ -22,7 +22,8 @@ from scalewright.sim.simulators.toolchain import Toolchain, find_toolchain
 # -include, and the compiler takes it for an object.
 # Not public, as it is in cocotb's flow: every signal of the design visible to the testbench keeps
 # Verilator from optimising and makes the C++ several times as long. Ours needs the ports only.
-_OPTIONS = ("--assert", "--output-split", "0")
+# No list of what the C++ depends on: it would name the command by its absolute path.
+_OPTIONS = ("--assert", "--output-split", "0", "--no-MMD")
 # The generated Verilog has no warnings; what it waives, it says itself.
 _LINT = ("-Wall",)
 # What Verilator warns of by itself is no reason to refuse a file either; and delays, which models
