@@ -61,9 +61,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit status 2."""
+    with ending_on_signals():
+        _main()
+
+
+def _main() -> None:
     try:
-        with ending_on_signals():
-            status = cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False)
     except click.Abort:
         _fail("interrupted", INTERRUPTED)
     except click.ClickException as error:

@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 from scalewright.sim.simulators import process, surroundings
 from scalewright.sim.simulators.place import build_folder, is_writable
 from scalewright.sim.simulators.surroundings import find_command
-from scalewright.sim.simulators.toolchain import ToolError, require_commands
+from scalewright.sim.simulators.toolchain import ProgramError, ToolError, require_commands
 
 _OSU018 = Path("/usr/share/qflow/tech/osu018")
 LIBERTY = _OSU018 / "osu018_stdcells.lib"
@@ -97,7 +97,7 @@ def run(command: list[str], folder: Path, what: str, *, gives: Sequence[str] = (
         gives: Files in the folder that it must write; those of a former run are removed first.
 
     Raises:
-        RuntimeError: It failed, and the message ends with its last words; or it left out a file.
+        ProgramError: It failed, or left out a file; one line says which log has what it printed.
     """
     for name in gives:
         (folder / name).unlink(missing_ok=True)
@@ -106,10 +106,12 @@ def run(command: list[str], folder: Path, what: str, *, gives: Sequence[str] = (
     if not is_writable(user_cache_path("YoWASP", appauthor=False)):
         environment["YOWASP_CACHE_DIR"] = str(build_folder("yowasp").resolve())
     done = process.run(command, folder, environment=environment)
+    log = folder / f"{Path(command[0]).name}.log"
+    log.write_text(done.printed)
     if done.status != 0:
-        raise RuntimeError(f"{what} failed in {folder}:\n{done.printed[-1500:]}")
+        raise ProgramError(f"{what} failed in {folder}, see {log.name}: {done.complaint}")
     for name in gives:
         path = folder / name
         if not path.is_file() or not path.stat().st_size:
-            raise RuntimeError(f"{what} {done.manner} in {folder}, but wrote no {name}")
+            raise ProgramError(f"{what} {done.manner} in {folder}, but wrote no {name}")
     return done.printed

@@ -14,7 +14,7 @@ from scalewright.sim.blocks.design import Design
 from scalewright.sim.simulators.cache import discard_damaged, fault, keep
 from scalewright.sim.simulators.icarus import Icarus
 from scalewright.sim.simulators.place import build_folder
-from scalewright.sim.simulators.scratch import scratch_folder
+from scalewright.sim.simulators.scratch import scratch_folder, sweep_once
 from scalewright.sim.simulators.simulator import Options, RefusalError, Simulator
 from scalewright.sim.simulators.verilator import Verilator
 
@@ -70,6 +70,7 @@ def build(
     facts = (simulator.name, found, *simulator.ingredients(options), design.module, design.key)
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
     cache = build_folder("sim")
+    sweep_once(cache)
     folder = cache / f"{design.module}-{key}"
     if folder.exists():
         discard_damaged(folder)

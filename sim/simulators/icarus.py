@@ -9,13 +9,14 @@ from pathlib import Path
 import cocotb_tools.config
 
 from scalewright.sim.simulators import process
+from scalewright.sim.simulators.process import Finished
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
 from scalewright.sim.simulators.surroundings import (
     TEMPORARY_FILES_HERE,
     find_command,
     of_program,
 )
-from scalewright.sim.simulators.toolchain import require_commands, require_libpython
+from scalewright.sim.simulators.toolchain import ProgramError, require_commands, require_libpython
 
 # Registers start unknown, as they do in an ASIC; only a reset defines them.
 _OPTIONS = ("-g2012", "-DSCALEWRIGHT_NO_INITIAL")
@@ -29,19 +30,18 @@ module cocotb_recorder;
 endmodule
 """
 _PROGRAM = "sim.vvp"
-_COMPLAINT = re.compile(r"error|sorry|assert|No such file", re.IGNORECASE)
 
 
-class IcarusError(RuntimeError):
-    """Icarus failed; the message ends with its last words.
+class IcarusError(ProgramError):
+    """Icarus failed; the message ends with its first complaint.
 
     Attributes:
-        printed: All that it printed.
+        done: How it ended, and all that it printed.
     """
 
-    def __init__(self, folder: Path, printed: str) -> None:
-        super().__init__(f"Icarus failed in {folder}:\n{printed[-1500:]}")
-        self.printed = printed
+    def __init__(self, folder: Path, done: Finished) -> None:
+        super().__init__(f"Icarus failed in {folder}: {done.complaint}")
+        self.done = done
 
 
 class Icarus(Simulator):
@@ -89,9 +89,8 @@ class Icarus(Simulator):
         try:
             compile_verilog(sources, _PROGRAM, folder, arguments)
         except IcarusError as error:
-            (folder / self.log_file).write_text(error.printed)
-            lines = [line for line in error.printed.splitlines() if _COMPLAINT.search(line)]
-            raise RefusalError(lines[0] if lines else "no reason given") from None
+            (folder / self.log_file).write_text(error.done.printed)
+            raise RefusalError(error.done.complaint) from None
 
     def _command(self, program: Path, waves: bool) -> list[str]:
         coupling = cocotb_tools.config.lib_entry("vpi", "icarus")
@@ -138,4 +137,4 @@ def _run(command: list[str], folder: Path) -> None:
     environment = {**of_program(), **TEMPORARY_FILES_HERE}
     done = process.run(command, folder, environment=environment)
     if done.status != 0:
-        raise IcarusError(folder, done.printed)
+        raise IcarusError(folder, done)

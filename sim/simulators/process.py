@@ -6,6 +6,7 @@ ended (SIGKILL), when the caller is interrupted or a signal says that this progr
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ _GRACE = 0.5
 _HARD_END = 1.5
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_COMPLAINT = re.compile(r"error|sorry|assert|No such file", re.IGNORECASE)
 
 _running: set[int] = set()
 # The signal that says that this program is to end.
@@ -62,6 +65,13 @@ class Finished:
             return f"was ended by {signal.Signals(-self.status).name}"
         except ValueError:
             return f"was ended by signal {-self.status}"
+
+    @property
+    def complaint(self) -> str:
+        """The first line that complains, or else the last one, or else how it ended."""
+        lines = [line.strip() for line in self.printed.splitlines() if line.strip()]
+        complaints = [line for line in lines if _COMPLAINT.search(line)]
+        return [*complaints, *reversed(lines), self.manner][0]
 
 
 def run(
@@ -159,23 +169,20 @@ def _check() -> None:
     """Let nothing go on once this program is to end."""
     if _ending:
         if threading.current_thread() is threading.main_thread():
-            _leave(_ending[0])
+            raise KeyboardInterrupt
         raise StoppedError("interrupted")
-
-
-def _leave(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(128 + number)
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP end this program with all that it has started.
 
-    The main thread gets a KeyboardInterrupt, or SystemExit with status 143 or 129; within two
-    seconds the program ends with this status, whatever it is computing. What is ignored already
-    (nohup) stays ignored. Other threads than the main one change nothing.
+    The main thread gets a KeyboardInterrupt. Whatever it makes of that, and whatever else is being
+    computed, the program ends within two seconds with status 130, 143 or 129. What is ignored
+    already (nohup) stays ignored. In another thread than the main one, nothing changes.
+
+    Raises:
+        SystemExit: A signal came.
     """
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
@@ -185,8 +192,10 @@ def ending_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if before and _ending:
+            sys.exit(128 + _ending[0])
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
@@ -200,7 +209,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     for worker in multiprocessing.active_children():
         worker.terminate()
     if not _main_starts.is_set():
-        _leave(number)
+        raise KeyboardInterrupt
 
 
 def _end_hard(number: int) -> NoReturn:

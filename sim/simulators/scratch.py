@@ -28,9 +28,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         OSError: It cannot be made.
     """
     parent = parent.resolve()
-    if parent not in _swept:
-        _swept.add(parent)
-        sweep(parent)
+    sweep_once(parent)
     folder, lock = _make(parent)
     _held.add(folder)
     try:
@@ -40,6 +38,14 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         _held.discard(folder)
         if lock is not None:
             os.close(lock)
+
+
+def sweep_once(parent: Path) -> None:
+    """`sweep`, but where this process has done so already."""
+    parent = parent.resolve()
+    if parent not in _swept:
+        _swept.add(parent)
+        sweep(parent)
 
 
 def sweep(parent: Path) -> int:

@@ -25,6 +25,10 @@ class ToolError(Exception):
     """A program or library is missing or too old; the message says what to install."""
 
 
+class ProgramError(ToolError, RuntimeError):
+    """A program failed, or did not do its part; one line says how."""
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """Where the tools are.
