@@ -5,6 +5,7 @@ a program imports and for all that it starts.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def leave_working_folder() -> None:
 def is_program() -> bool:
     """Whether this interpreter runs a program of this package, and not one that imports it."""
     if sys.argv[:1] == ["-m"]:
-        module = sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1]
-        return module[:1] != [] and module[0].startswith("scalewright.")
+        # The module, which may stand in one word with the option.
+        return re.search(r"^(-\w*m)?scalewright\.", sys.orig_argv[-len(sys.argv)]) is not None
     return Path(sys.argv[0]).name == "scalewright" if sys.argv else False
 
 

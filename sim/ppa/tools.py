@@ -103,7 +103,8 @@ def run(command: list[str], folder: Path, what: str, *, gives: Sequence[str] = (
         (folder / name).unlink(missing_ok=True)
     environment = surroundings.of_program()
     # Yosys from its Python package is compiled when first used, and kept.
-    if not is_writable(user_cache_path("YoWASP", appauthor=False)):
+    in_python = Path(command[0]).name.startswith("yowasp")
+    if in_python and not is_writable(user_cache_path("YoWASP", appauthor=False)):
         environment["YOWASP_CACHE_DIR"] = str(build_folder("yowasp").resolve())
     done = process.run(command, folder, environment=environment)
     log = folder / f"{Path(command[0]).name}.log"

@@ -117,9 +117,13 @@ def compile_verilog(
 
     Raises:
         ToolError: Icarus is missing.
-        IcarusError: It refuses them.
+        IcarusError: It refuses them, or makes no program of them.
     """
-    _run(["iverilog", *arguments, "-o", program, *sources], folder)
+    written = folder / program
+    written.unlink(missing_ok=True)
+    done = _run(["iverilog", *arguments, "-o", program, *sources], folder)
+    if not written.is_file() or not written.stat().st_size:
+        raise IcarusError(folder, done)
 
 
 def run_program(program: str, folder: Path) -> None:
@@ -132,9 +136,10 @@ def run_program(program: str, folder: Path) -> None:
     _run(["vvp", "-n", program], folder)
 
 
-def _run(command: list[str], folder: Path) -> None:
+def _run(command: list[str], folder: Path) -> Finished:
     find_icarus()
     environment = {**of_program(), **TEMPORARY_FILES_HERE}
     done = process.run(command, folder, environment=environment)
     if done.status != 0:
         raise IcarusError(folder, done)
+    return done

@@ -54,6 +54,7 @@ def _run(folder: Path, *command: str, **environment: str) -> subprocess.Complete
         "PYTHONPATH": str(folder.parent / "modules"),
         # As in many containers.
         "HOME": "/proc/none",
+        "TMPDIR": "/proc/none",
     }
     return subprocess.run(
         command, cwd=folder, env={**searched, **environment}, capture_output=True, text=True
@@ -145,7 +146,10 @@ def test_a_package_that_pythonpath_names_keeps_its_place(
     [
         (["/usr/bin/scalewright", "run"], ["python", "/usr/bin/scalewright", "run"], True),
         (["-m", "--help"], ["python", "-m", "scalewright.sim.reports.speed", "--help"], True),
+        (["-m"], ["python", "-Wd", "-um", "scalewright.sim.cli"], True),
+        (["-m", "x"], ["python", "-umscalewright.sim.cli", "x"], True),
         (["-m"], ["python", "-m", "mine"], False),
+        (["-m", "scalewright.sim"], ["python", "-m", "mine", "scalewright.sim"], False),
         (["-c"], ["python", "-c", "import scalewright.sim"], False),
         (["mine.py"], ["python", "mine.py"], False),
         ([], ["python"], False),

@@ -283,6 +283,20 @@ def test_missing_icarus_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert done.stderr == f"scalewright: {_MISSING}\n"
 
 
+def test_an_icarus_that_makes_nothing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("iverilog", "vvp"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 1.0\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    find_icarus.cache_clear()
+    (tmp_path / "a.vvp").write_text("of a former run")
+    with pytest.raises(ToolError, match=r"^Icarus failed in \S+: 1\.0$"):
+        compile_verilog(["a.v"], "a.vvp", tmp_path, [])
+    find_icarus.cache_clear()
+
+
 def test_everything_that_needs_icarus_says_so_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
