@@ -152,16 +152,14 @@ def _start(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program and its group; those that have ended already do not mind."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
         deadline = monotonic() + _GRACE
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-            while monotonic() < deadline:
-                process.poll()
-                os.killpg(process.pid, 0)
-                sleep(_INTERVAL / 5)
-            continue
-        break
+        while monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)  # an error once nobody is left
+            sleep(_INTERVAL / 5)
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
