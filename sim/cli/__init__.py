@@ -7,6 +7,7 @@ import sys
 import click
 
 from scalewright.sim.simulators.build import BuildError
+from scalewright.sim.simulators.process import ending_on_signals
 from scalewright.sim.simulators.simulation import SimulationError
 from scalewright.sim.simulators.toolchain import ToolError
 
@@ -21,6 +22,7 @@ COMMANDS = (
     "vectors",
     "ppa",
     "demo",
+    "doctor",
 )
 
 # Exit statuses: 0 success, 1 hardware and golden differ, 2 bad input or a missing tool.
@@ -51,11 +53,19 @@ def cli() -> None:
     \b
     Example:
       scalewright generate 4/4/4/6 --vector-size 16 -o build/mac.v
+
+    Simulators and their builds go to the folder that SCALEWRIGHT_BUILD names, by default build; to
+    the user's cache where the working folder cannot be written. CXX names the C++ compiler.
     """
 
 
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit status 2."""
+    with ending_on_signals():
+        _main()
+
+
+def _main() -> None:
     try:
         status = cli.main(standalone_mode=False)
     except click.Abort:

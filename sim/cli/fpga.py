@@ -10,7 +10,7 @@ from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
 from scalewright.sim.ppa.fpga.placement import Placement, place
 from scalewright.sim.ppa.measure import Subject
 from scalewright.sim.ppa.tools import require_programs, version_of
-from scalewright.sim.simulators.build import BUILD_FOLDER
+from scalewright.sim.simulators.place import build_folder
 
 
 def programs(families: tuple[str, ...]) -> list[str]:
@@ -31,7 +31,7 @@ def count(subjects: list[Subject], families: tuple[str, ...], json_file: Path | 
 
     def one(key: tuple[Subject, str]) -> tuple[Synthesis, Placement | None]:
         subject, family = key
-        folder = BUILD_FOLDER.parent / "ppa" / family / subject.slug
+        folder = build_folder("ppa") / family / subject.slug
         synthesis = synthesise(subject.verilog(), subject.module, FAMILIES[family], folder)
         return synthesis, place(synthesis) if family == "ice40" else None
 

@@ -18,7 +18,7 @@ from scalewright.sim.ppa.fpga.cells import FAMILIES
 from scalewright.sim.ppa.measure import BLOCKS, Measurement, Subject, measure
 from scalewright.sim.ppa.tools import CellFiles, flow_versions, require_flow
 from scalewright.sim.ppa.workload import Tensors, digits_tensors
-from scalewright.sim.simulators.build import BUILD_FOLDER
+from scalewright.sim.simulators.place import plain_build_folder
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -111,7 +111,7 @@ def ppa(
     tensors = digits_tensors()
     if weights is not None and activations is not None:
         tensors = Tensors(weights, tensor_file.load(weights), tensor_file.load(activations))
-    folder = BUILD_FOLDER.parent / "ppa"
+    folder = plain_build_folder("ppa")
     measurements: list[Measurement] = []
     with progress_bar("ppa", len(subjects)) as advance, ThreadPoolExecutor(jobs()) as pool:
         for measurement in pool.map(

@@ -27,7 +27,8 @@ from scalewright.sim.evidence import (
 )
 from scalewright.sim.evidence.experiment import Experiment, Measured, Row
 from scalewright.sim.files.tensors import replacing, require_writable
-from scalewright.sim.simulators.build import BUILD_FOLDER
+from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.process import ending_on_signals
 
 # The longest first.
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -122,7 +123,7 @@ def main(
     if not chosen:
         known = ", ".join(item.name for item in EXPERIMENTS)
         raise click.UsageError(f"--only must name some of {known}")
-    results = measure(chosen, seeds, share, BUILD_FOLDER.parent / "training")
+    results = measure(chosen, seeds, share, build_folder("training"))
     rows: list[Row] = [row for item in chosen for row in item.rows(results[item.name])]
     page.print_rows(rows)
     facts: dict[str, Any] = {
@@ -137,4 +138,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    with ending_on_signals():
+        main()

@@ -24,7 +24,7 @@ from scalewright.sim.ppa.cells import CellLibrary
 from scalewright.sim.ppa.measure import Measurement, Subject, measure
 from scalewright.sim.ppa.picture import draw
 from scalewright.sim.ppa.workload import Tensors, digits_tensors, spread_tensors
-from scalewright.sim.simulators.build import BUILD_FOLDER
+from scalewright.sim.simulators.place import plain_build_folder
 
 # Notation, P, and VS-Quant's energy and area relative to 8/8/-/-.
 POINTS: tuple[tuple[str, int | None, float | None, float | None], ...] = (
@@ -120,7 +120,7 @@ class Bench:
                 unique[key],
                 self._files,
                 self.library,
-                BUILD_FOLDER.parent / "ppa" / name,
+                plain_build_folder("ppa") / name,
                 yosys=str(yosys),
             )
 

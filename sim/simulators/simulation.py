@@ -1,9 +1,7 @@
 """Runs a plan on a built simulator, in a process of its own."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,10 +10,13 @@ import numpy as np
 
 from scalewright.sim.bench import testbench
 from scalewright.sim.bench.plan import Outcome, Phase, Plan, load_outcome
-from scalewright.sim.simulators.build import BUILD_FOLDER, Build
+from scalewright.sim.simulators.build import Build
+from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.process import Finished
+from scalewright.sim.simulators.scratch import scratch_folder
 
-# Seconds between two looks at the progress of a simulation.
-_INTERVAL = 0.1
+# Of what a simulator that broke off has printed, lines that are shown.
+_LAST_WORDS = 25
 
 
 class SimulationError(Exception):
@@ -63,10 +64,7 @@ def simulate(
             message ends with its last words.
     """
     design, simulator = built.design, built.simulator
-    runs = BUILD_FOLDER / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=runs, prefix=f"{design.module}-") as name:
-        folder = Path(name).resolve()
+    with scratch_folder(build_folder("sim/runs")) as folder:
         Plan(
             inputs={name: design.codec(name).width for name in design.ports("input")},
             outputs={name: design.codec(name).width for name in design.ports("output")},
@@ -75,17 +73,15 @@ def simulate(
         ).save(folder)
         sent = np.memmap(folder / testbench.PROGRESS_FILE, np.uint64, mode="w+", shape=1)
         reported = 0
-        with ThreadPoolExecutor(1) as executor:
-            running = executor.submit(_run, built, folder, test_module, waves is not None)
-            while True:
-                ended = wait([running], _INTERVAL).done
-                total = int(sent[0])
-                if progress is not None:
-                    progress(total - reported)
-                reported = total
-                if ended:
-                    break
-            running.result()
+
+        def watch() -> None:
+            nonlocal reported
+            total = int(sent[0])
+            if progress is not None:
+                progress(total - reported)
+            reported = total
+
+        finished = _run(built, folder, test_module, waves is not None, watch)
         complaint = folder / testbench.COMPLAINT_FILE
         if complaint.exists():
             raise SimulationError(f"{design.module} {complaint.read_text()}")
@@ -97,20 +93,22 @@ def simulate(
             outcomes.append(outcome)
         run = Run(outcomes, waves)
         if not outcomes or (run.failure is None and len(outcomes) < len(phases)):
-            raise SimulationError(_last_words(folder))
+            raise SimulationError(_last_words(built, finished, folder))
         if run.failure is None and not _passed(folder):
-            raise SimulationError(_last_words(folder))
+            raise SimulationError(_last_words(built, finished, folder))
         if waves is not None:
             waves.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(folder / simulator.waves_file, waves)
         return run
 
 
-def _run(built: Build, folder: Path, test_module: str, waves: bool) -> None:
+def _run(
+    built: Build, folder: Path, test_module: str, waves: bool, watch: Callable[[], None]
+) -> Finished:
     """Run the simulator; what came of it stands in the folder."""
     try:
-        built.simulator.run(
-            built.folder,
+        return built.simulator.run(
+            built.program,
             built.design.module,
             test_module,
             folder,
@@ -120,10 +118,10 @@ def _run(built: Build, folder: Path, test_module: str, waves: bool) -> None:
                 # Inside the simulator too, a warning is an error.
                 "PYTHONWARNINGS": "error",
             },
+            watch=watch,
         )
-    except (RuntimeError, SystemExit):
-        # A failed test or a crash: the outcomes and results.xml tell which.
-        return
+    except OSError as error:
+        raise SimulationError(f"{built.program} cannot be started: {error.strerror}") from None
 
 
 def _passed(folder: Path) -> bool:
@@ -134,7 +132,9 @@ def _passed(folder: Path) -> bool:
     return not suites.findall(".//failure") and not suites.findall(".//error")
 
 
-def _last_words(folder: Path) -> str:
+def _last_words(built: Build, finished: Finished, folder: Path) -> str:
     log = folder / "simulation.log"
-    lines = log.read_text().splitlines()[-25:] if log.exists() else []
-    return "\n".join(["the simulation broke off:", *lines])
+    lines = log.read_text(errors="replace").splitlines()[-_LAST_WORDS:] if log.exists() else []
+    return "\n".join(
+        [f"the simulation broke off: {built.program} {finished.manner}, and printed:", *lines]
+    )

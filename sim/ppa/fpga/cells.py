@@ -194,7 +194,7 @@ rename -enumerate -pattern n% {top}/*
 write_json netlist.json
 """
     (folder / "synthesis.ys").write_text(script)
-    tools.run(["yosys", "-q", "synthesis.ys"], folder, "Yosys")
+    tools.run(["yosys", "-q", "synthesis.ys"], folder, "Yosys", gives=["netlist.json"])
     module = json.loads((folder / "netlist.json").read_text())["modules"][top]
     cells = Counter(cell["type"] for cell in module["cells"].values())
     ports: dict[str, dict[str, int]] = {"input": {}, "output": {}}

@@ -25,7 +25,7 @@ from scalewright.sim.ppa.fpga.placement import Placement, place
 from scalewright.sim.ppa.gate_level import RESET_CYCLES, require_golden, stimulus
 from scalewright.sim.ppa.measure import Subject
 from scalewright.sim.ppa.workload import digits_tensors, vector_pairs
-from scalewright.sim.simulators.build import BUILD_FOLDER
+from scalewright.sim.simulators.place import build_folder
 
 _CONFIGS = tuple(DatapathConfig.parse(notation) for notation in ("4/4/-/-", "8/8/-/-"))
 _SEEDS = (1, 2, 3)
@@ -123,7 +123,7 @@ def main(json_file: Path | None) -> None:
 
     def one(number: int) -> tuple[Counts, Placement | None]:
         config, variant = wanted[number]
-        return measure(variant, config, BUILD_FOLDER.parent / "ppa" / "fpga" / str(number))
+        return measure(variant, config, build_folder("ppa") / "fpga" / str(number))
 
     found: dict[tuple[DatapathConfig, Variant], tuple[Counts, Placement | None]] = {}
     with progress_bar("fpga", len(wanted)) as advance, ThreadPoolExecutor(jobs()) as pool:

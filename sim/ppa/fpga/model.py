@@ -51,7 +51,8 @@ write_verilog -noattr netlist.v
 write_json netlist.json
 """
     (folder / "functions.ys").write_text(script)
-    tools.run(["yosys", "-q", "functions.ys"], folder, "Yosys")
+    written = ("module.v", "netlist.v", "netlist.json")
+    tools.run(["yosys", "-q", "functions.ys"], folder, "Yosys", gives=written)
     text = (folder / "module.v").read_text()
     (folder / "module.v").write_text(QUIET + text)
     return read_netlist(folder, synthesis.top)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -112,7 +113,8 @@ def _pack(folder: Path) -> int:
 def _route(folder: Path, seed: int) -> float:
     """The clock of a netlist in its harness, in MHz."""
     report = f"report_{seed}.json"
-    _nextpnr(folder, "--seed", str(seed), "--timing-allow-fail", "--report", report)
+    options = ("--seed", str(seed), "--timing-allow-fail", "--report", report)
+    _nextpnr(folder, *options, gives=[report])
     results = json.loads((folder / report).read_text())
     ((clock, frequency),) = results["fmax"].items()
     edge = f"posedge {clock}"
@@ -127,7 +129,7 @@ def _route(folder: Path, seed: int) -> float:
     return float(frequency["achieved"])
 
 
-def _nextpnr(folder: Path, *options: str) -> str:
+def _nextpnr(folder: Path, *options: str, gives: Sequence[str] = ()) -> str:
     device = (f"--{DEVICE}", "--package", _PACKAGE, "--pcf-allow-unconstrained")
     command = ["nextpnr-ice40", *device, "--json", "netlist.json", *options]
-    return tools.run(command, folder, "nextpnr-ice40")
+    return tools.run(command, folder, "nextpnr-ice40", gives=gives)

@@ -6,7 +6,6 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
-from scalewright.sim.simulators import build as module
 from scalewright.sim.simulators.build import BuildError, build
 
 _CONFIG = DatapathConfig.parse("2/3U/-/-", vector_size=4)
@@ -14,7 +13,7 @@ _CONFIG = DatapathConfig.parse("2/3U/-/-", vector_size=4)
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(module, "BUILD_FOLDER", tmp_path / "sim")
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     return tmp_path / "sim"
 
 

@@ -17,7 +17,6 @@ from scalewright.sim.bench.plan import Outcome, Phase
 from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.tools import require_programs
 from scalewright.sim.regression.regress import Regression, regress
-from scalewright.sim.simulators import build as build_module
 from scalewright.sim.simulators.build import SIMULATORS, BuildError, build
 from scalewright.sim.simulators.icarus import compile_verilog, find_icarus, run_program
 from scalewright.sim.simulators.simulation import SimulationError, simulate
@@ -214,7 +213,7 @@ def test_waves_are_recorded() -> None:
 
 @needs_icarus
 def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "BUILD_FOLDER", tmp_path / "sim")
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     first = build(_stage(), simulator=_ICARUS)
     stamp = (first.folder / "sim.vvp").stat().st_mtime_ns
     assert build(_stage(), simulator=_ICARUS) == first
@@ -239,7 +238,7 @@ def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_refusal_is_one_line(
     sound: str, faulty: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_module, "BUILD_FOLDER", tmp_path)
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     with pytest.raises(BuildError, match=message) as caught:
         build(_stage((sound, faulty)), simulator=_ICARUS)
     assert "\n" not in str(caught.value)
@@ -283,6 +282,20 @@ def test_missing_icarus_is_one_line_and_status_2(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"scalewright: {_MISSING}\n"
+
+
+def test_an_icarus_that_makes_nothing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("iverilog", "vvp"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 1.0\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    find_icarus.cache_clear()
+    (tmp_path / "a.vvp").write_text("of a former run")
+    with pytest.raises(ToolError, match=r"^Icarus failed in \S+: 1\.0$"):
+        compile_verilog(["a.v"], "a.vvp", tmp_path, [])
+    find_icarus.cache_clear()
 
 
 def test_everything_that_needs_icarus_says_so_alike(

