@@ -126,7 +126,7 @@ def plot(
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install 'scalewright[plot]'") from None
+        raise ToolError("a plot needs matplotlib: pip install matplotlib") from None
     group = groups[:1]
     largest = float(max_threshold(group, fmt)[0])
     thresholds = np.linspace(largest / _CURVE_POINTS, 1.02 * largest, _CURVE_POINTS)
