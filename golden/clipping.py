@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OperandFormat
-from scalewright.golden.mse import magnitudes
+from scalewright.golden.mse import magnitudes, require_groups
 from scalewright.golden.octav import End, Grid, step_constant
 
 Floats = npt.NDArray[np.float64]
@@ -46,20 +47,27 @@ class OctavThresholds:
 
 
 def max_threshold(groups: Groups, fmt: OperandFormat) -> Floats:
-    """The largest magnitude: nothing clips."""
-    return np.asarray(magnitudes(groups, fmt).max(axis=1), np.float64)
+    """The largest magnitude: nothing clips.
+
+    Raises:
+        TypeError, ValueError: No such groups.
+    """
+    return require_groups(groups, fmt).astype(np.float64)
 
 
 def percentile_threshold(groups: Groups, fmt: OperandFormat, percent: float) -> Floats:
     """A percentile of the magnitudes, interpolated linearly.
 
     Raises:
-        ValueError: `percent` is not above 0 and at most 100.
+        TypeError, ValueError: No such groups, or `percent` is not above 0 and at most 100.
     """
+    require_groups(groups, fmt)
+    argument.real("percent", percent)
     if not 0 < percent <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100, not {percent}")
-    thresholds: Floats = np.percentile(magnitudes(groups, fmt), percent, axis=1).astype(np.float64)
-    return thresholds
+    scratch = magnitudes(groups, fmt)
+    thresholds = np.percentile(scratch, percent, axis=1, overwrite_input=True)
+    return np.asarray(thresholds, np.float64)
 
 
 def octav_threshold(
@@ -81,7 +89,13 @@ def octav_threshold(
         fmt: The format to quantize to.
         grid: The grid that the model assumes.
         max_iterations: Limit of the passes (10 in the paper); None runs to the end.
+
+    Raises:
+        TypeError, ValueError: No such groups, no grid, or no limit from 1.
     """
+    require_groups(groups, fmt)
+    if max_iterations is not None:
+        argument.whole("max_iterations", max_iterations)
     limit = _SAFETY_LIMIT if max_iterations is None else max_iterations
     if limit < 1:
         raise ValueError(f"max_iterations must be at least 1, not {limit}")

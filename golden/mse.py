@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OperandFormat
 
 Floats = npt.NDArray[np.float64]
@@ -29,8 +30,21 @@ _ROUNDING = 2.0**-48
 
 
 def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.ArrayLike) -> Floats:
-    """True mean squared error of each group (G, n) at its threshold (G,); shape (G,)."""
-    steps = np.broadcast_to(np.asarray(thresholds, np.float64), len(groups)) / fmt.qmax
+    """True mean squared error of each group (G, n) at its threshold (G,); shape (G,).
+
+    Raises:
+        TypeError, ValueError: No such groups, or thresholds that are not finite, negative, or of
+            another shape.
+    """
+    require_groups(groups, fmt)
+    limits = argument.not_negative("thresholds", thresholds, np.float64)
+    if limits.shape not in ((), (1,), groups.shape[:1]):
+        raise ValueError(f"thresholds must be {groups.shape[:1]}, not {limits.shape}")
+    return _mean_squared_error(groups, fmt, limits)
+
+
+def _mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: Floats) -> Floats:
+    steps = np.broadcast_to(thresholds, len(groups)) / fmt.qmax
     total = np.zeros(len(groups))
     size = groups.shape[1]
     rows = max(1, _BLOCK_ELEMENTS // size)
@@ -51,12 +65,18 @@ def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.Array
 
 
 def mse_sweep(groups: Groups, fmt: OperandFormat, *, points: int = 100) -> Floats:
-    """Thresholds (G,) of least true error among max * i / points, i = 1 ... points."""
-    largest = magnitudes(groups, fmt).max(axis=1).astype(np.float64)
+    """Thresholds (G,) of least true error among max * i / points, i = 1 ... points.
+
+    Raises:
+        TypeError, ValueError: No such groups, or no number of points from 1.
+    """
+    if argument.whole("points", points) < 1:
+        raise ValueError(f"points must be at least 1, not {points}")
+    largest = require_groups(groups, fmt).astype(np.float64)
     best, least = np.zeros(len(groups)), np.full(len(groups), np.inf)
     for point in range(1, points + 1):
         thresholds = largest * (point / points)
-        error = mean_squared_error(groups, fmt, thresholds)
+        error = _mean_squared_error(groups, fmt, thresholds)
         better = error < least
         best[better], least[better] = thresholds[better], error[better]
     return best
@@ -74,7 +94,11 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
     Sorting the n * qmax breakpoints of a group costs O(n qmax log(n qmax)), the rest is linear.
     Groups of more than 65,536 breakpoints are searched by branch and bound over d: that sorts the
     samples, O(n log n), and lists breakpoints only where the minimum may be.
+
+    Raises:
+        TypeError, ValueError: No such groups.
     """
+    require_groups(groups, fmt)
     if groups.shape[1] * fmt.qmax > _LISTED_BREAKPOINTS:
         steps = [_Search(magnitudes(group, fmt), fmt.qmax).best_step() for group in groups]
         return np.array(steps) * fmt.qmax
@@ -84,6 +108,27 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
         block = slice(start, start + rows)
         thresholds[block] = _optimal_steps(magnitudes(groups[block], fmt), fmt.qmax) * fmt.qmax
     return thresholds
+
+
+def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
+    """Check groups (G, n), in one pass and without a copy; gives their largest magnitudes (G,).
+
+    Raises:
+        TypeError: No float32 array, or no format.
+        ValueError: Another number of axes, no element, NaN or infinity.
+    """
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.instance("groups", groups, np.ndarray)
+    if groups.dtype != np.float32:
+        raise TypeError(f"groups must be float32, not {groups.dtype}")
+    if groups.ndim != 2 or groups.size == 0:
+        raise ValueError(f"groups must be (G, n), neither of them 0, not {groups.shape}")
+    high, low = groups.max(axis=1), groups.min(axis=1)
+    finite = np.isfinite(high) & np.isfinite(low)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise ValueError(f"groups must be finite, but group {row} has {low[row]} to {high[row]}")
+    return np.maximum(np.abs(high), np.abs(low)) if fmt.signed else np.maximum(high, np.float32(0))
 
 
 def magnitudes(groups: Groups, fmt: OperandFormat) -> Groups:
