@@ -102,7 +102,7 @@ def octav_threshold(
     constant = float(step_constant(fmt, grid))
     rows = max(1, _SAMPLES // groups.shape[1])
     parts = [
-        _recur(_Outside(magnitudes(groups[start : start + rows], fmt)), constant, limit)
+        _recur(_Outside(groups[start : start + rows], fmt), constant, limit)
         for start in range(0, len(groups), rows)
     ]
     thresholds, iterations, ends = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -138,15 +138,18 @@ def _recur(
 
 
 class _Outside:
-    """Magnitudes (G, n), sorted so that the sum and number of those above a threshold are quick."""
+    """Magnitudes (G, n), sorted so that the sum and number of those above a threshold are quick.
 
-    def __init__(self, x: Groups) -> None:
+    The sorted copy is the only one.
+    """
+
+    def __init__(self, x: Groups, fmt: OperandFormat) -> None:
         self.groups, size = x.shape
         self._chunk = min(_CHUNK, size)
         segment = min(_SEGMENT, -(-size // self._chunk) * self._chunk)
         segments = -(-size // segment)
         rows = np.zeros((self.groups * segments, segment), np.float32)
-        rows.reshape(self.groups, -1)[:, :size] = x
+        magnitudes(x, fmt, out=rows.reshape(self.groups, -1)[:, :size])
         chunks = segment // self._chunk
         self._suffix = np.zeros((len(rows), chunks + 1))
         step = max(1, _BLOCK_SAMPLES // segment)

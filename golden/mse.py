@@ -18,13 +18,15 @@ Groups = npt.NDArray[np.float32]
 
 # Elements of one block: its temporaries fit in a level-2 cache.
 _BLOCK_ELEMENTS = 1 << 15
-# Breakpoints sorted at once: some hundred megabytes of temporaries.
-_BREAKPOINTS = 1 << 22
+# Breakpoints sorted at once: a hundred megabytes of temporaries.
+_BREAKPOINTS = 1 << 20
 # Of groups with more breakpoints than this, only those where the minimum may be are sorted.
 _LISTED_BREAKPOINTS = 1 << 16
 # An interval of so many breakpoints is not divided again, but searched piece by piece.
 _LEAF_BREAKPOINTS = 1 << 12
 _CHILDREN = 8
+# Every so many of the running sums of sorted samples are kept.
+_KEPT_SUMS = 16
 # What rounding may hide of an error, relative to the sum of x^2.
 _ROUNDING = 2.0**-48
 
@@ -131,9 +133,11 @@ def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
     return np.maximum(np.abs(high), np.abs(low)) if fmt.signed else np.maximum(high, np.float32(0))
 
 
-def magnitudes(groups: Groups, fmt: OperandFormat) -> Groups:
-    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize."""
-    return np.abs(groups) if fmt.signed else np.maximum(groups, np.float32(0))
+def magnitudes(groups: Groups, fmt: OperandFormat, out: Groups | None = None) -> Groups:
+    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize. A copy, or `out`."""
+    if fmt.signed:
+        return np.asarray(np.abs(groups, out=out))
+    return np.asarray(np.maximum(groups, np.float32(0), out=out))
 
 
 def _optimal_steps(x: Groups, qmax: int) -> Floats:
@@ -195,17 +199,20 @@ class _Search:
     in the interval
 
         |e(d)| >= (|e(low)| + |e(high)| - (high - low) sqrt(B(low))) / 2
+
+    The magnitudes are sorted in place: they are most of the memory.
     """
 
     def __init__(self, x: Groups, qmax: int) -> None:
-        self._x = np.sort(x)
-        self._halves = np.arange(qmax) + 0.5
-        self._sums = np.concatenate([[0.0], np.cumsum(self._x, dtype=np.float64)])
         self._squares = float(np.einsum("n,n->", x, x, dtype=np.float64))
+        x.sort()
+        self._x = x
+        self._halves = np.arange(qmax) + 0.5
+        self._sums = _RunningSums(x)
 
     def best_step(self) -> float:
         """The smallest of the best steps."""
-        if self._sums[-1] == 0:
+        if self._sums.total == 0:
             return 0.0
         # From 2 max|x| on, all is 0.
         edges = np.array([0.0, 2 * float(self._x[-1])])
@@ -248,7 +255,7 @@ class _Search:
             nearest = limits.astype(np.float32)
         nearest = np.where(nearest > limits, np.nextafter(nearest, np.float32(-np.inf)), nearest)
         below = np.searchsorted(self._x, nearest, side="right")
-        a = (self._sums[-1] - self._sums[below]).sum(axis=1)
+        a = (self._sums.total - self._sums.before(below)).sum(axis=1)
         b = ((len(self._x) - below) * (2 * self._halves)).sum(axis=1)
         error = self._squares + steps * (steps * b - 2 * a)
         return below, a, b, np.sqrt(np.maximum(error, 0))
@@ -267,3 +274,29 @@ class _Search:
             edges[:1], breakpoints, np.append(drops, 0.0)[None], a, b, np.array([self._squares])
         )
         return float(step[0]), self._squares + float(excess[0])
+
+
+class _RunningSums:
+    """Sums of the first k of n samples, added one after the other in float64."""
+
+    def __init__(self, x: Groups) -> None:
+        self._x = x
+        self._kept = np.zeros(len(x) // _KEPT_SUMS + 1)
+        self.total = 0.0
+        for start in range(0, len(x), _BLOCK_ELEMENTS):
+            block = x[start : start + _BLOCK_ELEMENTS]
+            sums = np.cumsum(np.concatenate([[self.total], block]))
+            kept = sums[::_KEPT_SUMS]
+            first = start // _KEPT_SUMS
+            self._kept[first : first + len(kept)] = kept[: len(self._kept) - first]
+            self.total = float(sums[-1])
+
+    def before(self, counts: npt.NDArray[np.int64]) -> Floats:
+        """Sums of the first `counts` samples, of its shape."""
+        kept = counts // _KEPT_SUMS
+        places = kept[..., None] * _KEPT_SUMS + np.arange(_KEPT_SUMS)
+        places = np.minimum(places, len(self._x) - 1)  # beyond `counts`, and not looked at
+        parts = np.concatenate([self._kept[kept][..., None], self._x[places]], axis=-1)
+        sums = np.cumsum(parts, axis=-1)
+        rest = (counts - kept * _KEPT_SUMS)[..., None]
+        return np.asarray(np.take_along_axis(sums, rest, axis=-1)[..., 0])

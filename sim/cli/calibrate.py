@@ -67,9 +67,10 @@ def calibrate(
         groups = split_groups(values, Granularity(per), int(vector_size))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{tensor}: {error}") from None
-    with progress_bar("methods", _METHODS) as advance:
+    with progress_bar("samples", _METHODS * groups.size) as advance:
         choices = compare_methods(groups, fmt, progress=advance)
-    signal = float(np.mean(np.square(groups, dtype=np.float64)))
+    # Buffered: a float64 copy would be twice the tensor.
+    signal = float(np.einsum("gn,gn->", groups, groups, dtype=np.float64)) / groups.size
     table = Table("method", "threshold", "MSE", "over optimal", "SNR dB", "passes", "ended", "s")
     for choice in choices:
         table.add(*_row(choice, choices[0], signal))
@@ -80,7 +81,8 @@ def calibrate(
     if out is not None:
         tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
         tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})
-    write_json(json_file, [choice.as_dict() for choice in choices])
+    if json_file is not None:
+        write_json(json_file, [choice.as_dict() for choice in choices])
 
 
 def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:

@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
+from scalewright.golden.clipping import (
+    OctavThresholds,
+    max_threshold,
+    octav_threshold,
+    percentile_threshold,
+)
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from scalewright.golden.octav import End, Grid
 from scalewright.sim.simulators.toolchain import ToolError
 
 Floats = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.float32]
+
+# Samples for which a method chooses before it tells its progress.
+_SAMPLES = 1 << 20
 
 # Thresholds at which the picture's curve is computed.
 _CURVE_POINTS = 400
@@ -75,38 +84,67 @@ def compare_methods(
         groups: A row for each group.
         fmt: The format to quantize to.
         percents: Which percentiles to try.
-        progress: Called with 1 after each method.
+        progress: Called with samples done: each method does all of them.
     """
-    methods: dict[str, Callable[[], Any]] = {
-        "optimal": lambda: mse_optimal(groups, fmt),
-        "octav": lambda: octav_threshold(groups, fmt, grid=Grid.NARROW),
-        "octav (paper's grid)": lambda: octav_threshold(groups, fmt, grid=Grid.PAPER),
-        "sweep of 100": lambda: mse_sweep(groups, fmt),
+    methods: dict[str, Callable[[Groups, OperandFormat], Floats | OctavThresholds]] = {
+        "optimal": mse_optimal,
+        "octav": partial(octav_threshold, grid=Grid.NARROW),
+        "octav (paper's grid)": partial(octav_threshold, grid=Grid.PAPER),
+        "sweep of 100": mse_sweep,
         **{
-            f"percentile:{percent:g}": partial(percentile_threshold, groups, fmt, percent)
+            f"percentile:{percent:g}": partial(percentile_threshold, percent=percent)
             for percent in percents
         },
-        "max": lambda: max_threshold(groups, fmt),
+        "max": max_threshold,
     }
+    rows = max(1, _SAMPLES // groups.shape[1])
     choices = []
     for method, choose in methods.items():
-        started = perf_counter()
-        chosen = choose()
-        seconds = perf_counter() - started
-        thresholds = chosen if isinstance(chosen, np.ndarray) else chosen.thresholds
-        choices.append(
-            Choice(
-                method,
-                thresholds,
-                mean_squared_error(groups, fmt, thresholds),
-                seconds,
-                getattr(chosen, "iterations", None),
-                getattr(chosen, "ends", None),
-            )
-        )
-        if progress is not None:
-            progress(1)
+        parts = []
+        for start in range(0, len(groups), rows):
+            parts.append(_choose(method, choose, groups[start : start + rows], fmt))
+            if progress is not None:
+                progress(groups[start : start + rows].size)
+        choices.append(_joined(parts))
     return choices
+
+
+def _choose(
+    method: str,
+    choose: Callable[[Groups, OperandFormat], Floats | OctavThresholds],
+    groups: Groups,
+    fmt: OperandFormat,
+) -> Choice:
+    started = perf_counter()
+    chosen = choose(groups, fmt)
+    seconds = perf_counter() - started
+    recursion = chosen if isinstance(chosen, OctavThresholds) else None
+    thresholds = chosen.thresholds if isinstance(chosen, OctavThresholds) else chosen
+    return Choice(
+        method,
+        thresholds,
+        mean_squared_error(groups, fmt, thresholds),
+        seconds,
+        None if recursion is None else recursion.iterations,
+        None if recursion is None else recursion.ends,
+    )
+
+
+def _joined(parts: list[Choice]) -> Choice:
+    """The choices of one method for consecutive groups as one."""
+    return Choice(
+        parts[0].method,
+        np.concatenate([part.thresholds for part in parts]),
+        np.concatenate([part.mse for part in parts]),
+        sum(part.seconds for part in parts),
+        _concatenated([part.iterations for part in parts]),
+        _concatenated([part.ends for part in parts]),
+    )
+
+
+def _concatenated(parts: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given) if given else None
 
 
 def plot(
