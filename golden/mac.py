@@ -160,7 +160,7 @@ def trace_stream(
         ("activation_scale", activation_scale, config.activations),
     ):
         if (scale is None) != (fmt.scale_bits is None):
-            raise ValueError(f"{name} must be given exactly where {config} has it, not {scale}")
+            raise ValueError(f"{name} must be given exactly where {config} has it, not {scale!r}")
         if scale is not None:
             factor = argument.integers(name, scale, 0, fmt.scale_max)
             if factor.shape != product.shape:

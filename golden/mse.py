@@ -130,11 +130,12 @@ def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
     if not finite.all():
         row = int(finite.argmin())
         raise ValueError(f"groups must be finite, but group {row} has {low[row]} to {high[row]}")
-    return np.maximum(np.abs(high), np.abs(low)) if fmt.signed else np.maximum(high, np.float32(0))
+    largest = np.maximum(np.abs(high), np.abs(low)) if fmt.signed else np.maximum(high, 0)
+    return np.asarray(largest, np.float32)
 
 
 def magnitudes(groups: Groups, fmt: OperandFormat, out: Groups | None = None) -> Groups:
-    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize. A copy, or `out`."""
+    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize; a copy."""
     if fmt.signed:
         return np.asarray(np.abs(groups, out=out))
     return np.asarray(np.maximum(groups, np.float32(0), out=out))

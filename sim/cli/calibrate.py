@@ -11,7 +11,7 @@ from scalewright.golden.octav import End
 from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.reports.clipping import Choice, compare_methods, plot
+from scalewright.sim.reports.clipping import Choice, compare_methods
 
 _METHODS = 7
 
@@ -35,7 +35,12 @@ _METHODS = 7
     metavar="V",
     help="Elements of a vector, with --per vector.",
 )
-@output_path("--plot", "picture", metavar="FILE", help="Draw the first group (.png, .svg, .pdf).")
+@output_path(
+    "--plot",
+    "picture",
+    metavar="FILE",
+    help="Draw the tensor, or its first channel or vector (.png, .svg, .pdf).",
+)
 @output_path("--out", metavar="FILE", help="Write the thresholds to a .npz or .safetensors.")
 @json_option
 def calibrate(
@@ -76,8 +81,14 @@ def calibrate(
         table.add(*_row(choice, choices[0], signal))
     table.print()
     if picture is not None:
+        # Slow to import, and needed here alone.
+        from scalewright.sim.reports.clipping_picture import draw
+
+        title = "the whole tensor" if per == "tensor" else f"{per} 0 of {len(groups):,}"
         with tensor_file.replacing(picture) as scratch:
-            plot(scratch, picture.suffix.removeprefix("."), groups, fmt, choices)
+            kind = picture.suffix.removeprefix(".")
+            draw(scratch, kind, groups, fmt, choices, group=0, title=title)
+        click.echo(f"{picture}: {title}")
     if out is not None:
         tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
         tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})

@@ -1,9 +1,8 @@
-"""Compares the methods that choose a clipping threshold on one tensor, in figures and a picture."""
+"""Compares the methods that choose a clipping threshold on one tensor, in figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -19,16 +18,12 @@ from scalewright.golden.clipping import (
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from scalewright.golden.octav import End, Grid
-from scalewright.sim.simulators.toolchain import ToolError
 
 Floats = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.float32]
 
 # Samples for which a method chooses before it tells its progress.
 _SAMPLES = 1 << 20
-
-# Thresholds at which the picture's curve is computed.
-_CURVE_POINTS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,48 +140,3 @@ def _joined(parts: list[Choice]) -> Choice:
 def _concatenated(parts: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
     given = [part for part in parts if part is not None]
     return np.concatenate(given) if given else None
-
-
-def plot(
-    path: Path,
-    kind: str,
-    groups: npt.NDArray[np.float32],
-    fmt: OperandFormat,
-    choices: list[Choice],
-) -> None:
-    """Draw the error of the first group against its threshold, each method's choice marked.
-
-    The picture goes to `path` in the format `kind` (png, svg or pdf).
-
-    Raises:
-        ToolError: matplotlib is missing.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install matplotlib") from None
-    group = groups[:1]
-    largest = float(max_threshold(group, fmt)[0])
-    thresholds = np.linspace(largest / _CURVE_POINTS, 1.02 * largest, _CURVE_POINTS)
-    errors = [float(mean_squared_error(group, fmt, np.array([t]))[0]) for t in thresholds]
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(thresholds, errors, color="0.6", zorder=1)
-    if all(error > 0 for error in (*errors, *(choice.mse[0] for choice in choices))):
-        axes.set_yscale("log")
-    markers = "*osv^DP"
-    for choice, marker in zip(choices, markers, strict=False):
-        axes.scatter(
-            choice.thresholds[:1],
-            choice.mse[:1],
-            marker=marker,
-            s=120 if marker == "*" else 45,
-            label=f"{choice.method}: {choice.thresholds[0]:.4g}",
-            zorder=2,
-        )
-    bits = f"{fmt.element_bits} bits, {'signed' if fmt.signed else 'unsigned'}"
-    axes.set_title(f"Clipping threshold of {group.shape[1]:,} samples at {bits}")
-    axes.set_xlabel("threshold")
-    axes.set_ylabel("mean squared error")
-    axes.legend()
-    figure.savefig(path, format=kind)

@@ -230,7 +230,7 @@ def test_safetensors_with_a_name_twice(tmp_path: Path) -> None:
 )
 def test_every_value_of_a_narrow_float_is_read_exactly(dtype: type, tmp_path: Path) -> None:
     bits = np.dtype(dtype).itemsize * 8
-    stored = np.arange(1 << bits, dtype=f"u{bits // 8}").view(dtype)
+    stored: Any = np.arange(1 << bits, dtype=f"u{bits // 8}").view(dtype)
     save_file({"a": stored}, tmp_path / "x.safetensors")
     read = tensor_file.load(str(tmp_path / "x.safetensors"))
     assert read.dtype == np.float32

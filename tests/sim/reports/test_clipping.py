@@ -1,0 +1,49 @@
+import tracemalloc
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from scalewright.golden.config import OperandFormat
+from scalewright.sim.reports.clipping import compare_methods
+from scalewright.sim.reports.clipping_picture import draw
+
+_FMT = OperandFormat(element_bits=4)
+
+
+def test_needs_little_more_than_one_copy_of_a_large_group() -> None:
+    x = np.random.default_rng(0).standard_normal((1, 1 << 22)).astype(np.float32)
+    tracemalloc.start()
+    compare_methods(x, _FMT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * x.nbytes
+
+
+def test_tells_its_progress_in_blocks_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).standard_normal((100, 16)).astype(np.float32)
+    whole = compare_methods(x, _FMT)
+    monkeypatch.setattr("scalewright.sim.reports.clipping._SAMPLES", 32 * 16)
+    done: list[int] = []
+    parts = compare_methods(x, _FMT, progress=done.append)
+    assert len(done) == 4 * len(parts)
+    assert sum(done) == len(parts) * x.size
+    for one, other in zip(parts, whole, strict=True):
+        np.testing.assert_array_equal(one.thresholds, other.thresholds)
+        np.testing.assert_array_equal(one.mse, other.mse)
+        assert (one.iterations is None) == (other.iterations is None)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_picture_says_what_it_draws(signed: bool, tmp_path: Path) -> None:
+    fmt = OperandFormat(element_bits=4, signed=signed)
+    x = np.random.default_rng(0).standard_normal((3, 400)).astype(np.float32)
+    path = tmp_path / "x.svg"
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        draw(path, "svg", x, fmt, compare_methods(x, fmt), group=1, title="channel 1 of 3")
+    text = path.read_text()
+    assert f"channel 1 of 3: 400 samples at 4 bits, {'signed' if signed else 'unsigned'}" in text
+    assert f"{15 if signed else 16} representable values" in text
+    assert "units of the tensor" in text
+    assert "squared units" in text
