@@ -11,6 +11,7 @@ from scalewright.golden.octav import End
 from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.names import printable
 from scalewright.sim.reports.clipping import Choice, compare_methods
 
 _METHODS = 7
@@ -63,7 +64,7 @@ def calibrate(
     """
     fmt = OperandFormat(element_bits=bits, signed=not unsigned)
     if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{picture}: a plot must end in .png, .svg or .pdf")
+        raise ValueError(f"{printable(picture)}: a plot must end in .png, .svg or .pdf")
     if out is not None:
         tensor_file.require_writable_kind(out)
     tensor_file.require_writable(picture, out, json_file)
@@ -71,7 +72,7 @@ def calibrate(
     try:
         groups = split_groups(values, Granularity(per), int(vector_size))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{tensor}: {error}") from None
+        raise ValueError(f"{printable(tensor)}: {error}") from None
     with progress_bar("samples", _METHODS * groups.size) as advance:
         choices = compare_methods(groups, fmt, progress=advance)
     # Buffered: a float64 copy would be twice the tensor.
@@ -88,7 +89,7 @@ def calibrate(
         with tensor_file.replacing(picture) as scratch:
             kind = picture.suffix.removeprefix(".")
             draw(scratch, kind, groups, fmt, choices, group=0, title=title)
-        click.echo(f"{picture}: {title}")
+        click.echo(f"{printable(picture)}: {title}")
     if out is not None:
         tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
         tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})

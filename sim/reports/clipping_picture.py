@@ -10,8 +10,9 @@ from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error
 from scalewright.sim.reports.clipping import Choice, Floats, Groups
 
-# Thresholds at which the curve is computed.
-_CURVE_POINTS = 400
+# Thresholds at which the curve is computed: fewer for samples so many that it would take minutes.
+_CURVE_POINTS = range(40, 401)
+_CURVE_SAMPLES = 1 << 29
 _BINS = 120
 # Hollow, and each smaller than the one before: equal choices lie within each other.
 _MARKERS = "osD^vPX"
@@ -54,7 +55,8 @@ def _draw_errors(
     axes: Axes, samples: Groups, fmt: OperandFormat, choices: list[Choice], group: int
 ) -> None:
     largest = max(float(choice.thresholds[group]) for choice in choices)
-    thresholds = np.linspace(largest / _CURVE_POINTS, 1.02 * largest, _CURVE_POINTS)
+    points = int(np.clip(_CURVE_SAMPLES // samples.size, _CURVE_POINTS[0], _CURVE_POINTS[-1]))
+    thresholds = np.linspace(largest / points, 1.02 * largest, points)
     curve = [float(mean_squared_error(samples, fmt, [limit])[0]) for limit in thresholds]
     axes.plot(thresholds, curve, color="0.6", zorder=1)
     if all(error > 0 for error in (*curve, *(choice.mse[group] for choice in choices))):
@@ -85,7 +87,12 @@ def _draw_samples(
     axes: Axes, samples: Groups, fmt: OperandFormat, choices: list[Choice], group: int
 ) -> None:
     """A histogram, the values that the optimum's grid has, and every method's thresholds."""
-    axes.hist(samples, bins=_BINS, color="0.8", label="samples")
+    # In float64, whose neighbours of the largest float32 are no further apart than bins.
+    low, high = float(samples.min()), float(samples.max())
+    margin = (high - low or abs(high) or 1.0) / _BINS
+    edges = np.linspace(low - margin, high + margin, _BINS + 1)
+    counts, _ = np.histogram(samples, edges)
+    axes.stairs(counts, edges, fill=True, color="0.8", label="samples")
     # Groups of one value, or few large ones, have empty bins between.
     axes.set_yscale("log", nonpositive="clip")
     grid = _grid(fmt, float(choices[0].thresholds[group]))

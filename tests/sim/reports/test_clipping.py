@@ -47,3 +47,11 @@ def test_picture_says_what_it_draws(signed: bool, tmp_path: Path) -> None:
     assert f"{15 if signed else 16} representable values" in text
     assert "units of the tensor" in text
     assert "squared units" in text
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 3.4e38, 1e-45])
+def test_draws_groups_of_one_value(value: float, tmp_path: Path) -> None:
+    x = np.full((1, 16), value, np.float32)
+    path = tmp_path / "x.png"
+    draw(path, "png", x, _FMT, compare_methods(x, _FMT), group=0, title="one value")
+    assert path.stat().st_size > 0
