@@ -74,7 +74,7 @@ def calibrate(
     except (TypeError, ValueError) as error:
         raise ValueError(f"{printable(tensor)}: {error}") from None
     with progress_bar("samples", _METHODS * groups.size) as advance:
-        choices = compare_methods(groups, fmt, progress=advance)
+        choices = compare_methods(groups, fmt, keep_errors=json_file is not None, progress=advance)
     # Buffered: a float64 copy would be twice the tensor.
     signal = float(np.einsum("gn,gn->", groups, groups, dtype=np.float64)) / groups.size
     table = Table("method", "threshold", "MSE", "over optimal", "SNR dB", "passes", "ended", "s")

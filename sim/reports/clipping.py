@@ -1,7 +1,7 @@
 """Compares the methods that choose a clipping threshold on one tensor, in figures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -33,7 +33,8 @@ class Choice:
     Attributes:
         method: Its name.
         thresholds: (G,).
-        mse: True mean squared error of each group.
+        mse: True mean squared error of each group, or of the first few where the rest is not kept.
+        mean_mse: Mean over all groups, which have one size.
         seconds: Time it took.
         iterations: Passes of the recursion, (G,); None for other methods.
         ends: Why the recursion ended, (G,); None for other methods.
@@ -42,14 +43,10 @@ class Choice:
     method: str
     thresholds: Floats
     mse: Floats
+    mean_mse: float
     seconds: float
     iterations: npt.NDArray[np.int64] | None = None
     ends: npt.NDArray[np.uint8] | None = None
-
-    @property
-    def mean_mse(self) -> float:
-        """Mean over all groups, which have one size."""
-        return float(self.mse.mean())
 
     def as_dict(self) -> dict[str, Any]:
         """The choice, ready for JSON."""
@@ -71,6 +68,7 @@ def compare_methods(
     fmt: OperandFormat,
     *,
     percents: tuple[float, ...] = (99.9, 99.99),
+    keep_errors: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> list[Choice]:
     """Let every method choose thresholds for (G, n) samples; the exact optimum comes first.
@@ -79,6 +77,8 @@ def compare_methods(
         groups: A row for each group.
         fmt: The format to quantize to.
         percents: Which percentiles to try.
+        keep_errors: Whether to keep the error of each group, not only of the first few: of short
+            groups, such as vectors, all errors take more memory than the tensor.
         progress: Called with samples done: each method does all of them.
     """
     methods: dict[str, Callable[[Groups, OperandFormat], Floats | OctavThresholds]] = {
@@ -95,12 +95,13 @@ def compare_methods(
     rows = max(1, _SAMPLES // groups.shape[1])
     choices = []
     for method, choose in methods.items():
-        parts = []
+        parts: list[Choice] = []
         for start in range(0, len(groups), rows):
-            parts.append(_choose(method, choose, groups[start : start + rows], fmt))
+            part = _choose(method, choose, groups[start : start + rows], fmt)
+            parts.append(part if keep_errors or not parts else replace(part, mse=part.mse[:0]))
             if progress is not None:
                 progress(groups[start : start + rows].size)
-        choices.append(_joined(parts))
+        choices.append(_joined(parts, len(groups)))
     return choices
 
 
@@ -115,22 +116,27 @@ def _choose(
     seconds = perf_counter() - started
     recursion = chosen if isinstance(chosen, OctavThresholds) else None
     thresholds = chosen.thresholds if isinstance(chosen, OctavThresholds) else chosen
+    errors = mean_squared_error(groups, fmt, thresholds)
     return Choice(
         method,
         thresholds,
-        mean_squared_error(groups, fmt, thresholds),
+        errors,
+        float(errors.mean()),
         seconds,
         None if recursion is None else recursion.iterations,
         None if recursion is None else recursion.ends,
     )
 
 
-def _joined(parts: list[Choice]) -> Choice:
+def _joined(parts: list[Choice], groups: int) -> Choice:
     """The choices of one method for consecutive groups as one."""
+    errors = np.concatenate([part.mse for part in parts])
+    sums = [part.mean_mse * len(part.thresholds) for part in parts]
     return Choice(
         parts[0].method,
         np.concatenate([part.thresholds for part in parts]),
-        np.concatenate([part.mse for part in parts]),
+        errors,
+        float(errors.mean()) if len(errors) == groups else sum(sums) / groups,
         sum(part.seconds for part in parts),
         _concatenated([part.iterations for part in parts]),
         _concatenated([part.ends for part in parts]),

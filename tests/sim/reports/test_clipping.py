@@ -29,6 +29,10 @@ def test_tells_its_progress_in_blocks_of_groups(monkeypatch: pytest.MonkeyPatch)
     parts = compare_methods(x, _FMT, progress=done.append)
     assert len(done) == 4 * len(parts)
     assert sum(done) == len(parts) * x.size
+    means = compare_methods(x, _FMT, keep_errors=False)
+    for one, other in zip(means, whole, strict=True):
+        assert len(one.mse) == 32
+        assert one.mean_mse == pytest.approx(other.mean_mse, rel=1e-12)
     for one, other in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(one.thresholds, other.thresholds)
         np.testing.assert_array_equal(one.mse, other.mse)
