@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
-from scalewright.golden.config import OperandFormat
+from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.mse import mse_optimal
 from scalewright.golden.quantize import (
     Quantized,
@@ -49,6 +50,8 @@ class Clip:
             raise ValueError(f"clipping method must be {METHODS}, not {self.method!r}")
         if (self.method == "percentile") != (self.percent is not None):
             raise ValueError(f"percent is for percentile, not {self.method} with {self.percent}")
+        if self.percent is not None:
+            argument.real("percentile", self.percent)
         if self.percent is not None and not 0 < self.percent <= 100:
             raise ValueError(f"percentile must be above 0 and at most 100, not {self.percent:g}")
 
@@ -59,6 +62,7 @@ class Clip:
         Raises:
             ValueError: Something else.
         """
+        argument.instance("clipping method", text, str)
         match = re.fullmatch(r"percentile:(\d+(?:\.\d+)?)", text, re.ASCII)
         if match is not None:
             return cls("percentile", float(match[1]))
@@ -86,6 +90,7 @@ def split_groups(x: npt.ArrayLike, granularity: Granularity, vector_size: int) -
     Raises:
         TypeError, ValueError: As `golden.quantize.quantize` does.
     """
+    argument.instance("granularity", granularity, Granularity)
     values = as_finite_float32(x)
     if granularity is Granularity.VECTOR:
         return split_vectors(values, vector_size)
@@ -110,6 +115,7 @@ def clipping_threshold(
     Raises:
         TypeError, ValueError: As `golden.quantize.quantize` does.
     """
+    argument.instance("clip", clip, Clip)
     values = as_finite_float32(x)
     thresholds = clip.choose(split_groups(values, granularity, vector_size), fmt)
     shape: tuple[int, ...] = ()
@@ -137,7 +143,9 @@ def quantize_clipped(
     Raises:
         TypeError, ValueError: As `golden.quantize.quantize` does; a coarse axis other than 0.
     """
-    if coarse_axis not in (0, None):
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.instance("clip", clip, Clip)
+    if isinstance(coarse_axis, bool) or coarse_axis not in (0, None):
         raise ValueError(f"coarse_axis must be 0 or None, not {coarse_axis}")
     threshold = None
     if clip.method != "max":
@@ -170,10 +178,12 @@ class Calibrator:
         granularity: Granularity = Granularity.TENSOR,
         vector_size: int = 16,
     ) -> None:
-        self._fmt = fmt
-        self._clip = clip
-        self._granularity = granularity
-        self._vector_size = vector_size
+        self._fmt = argument.instance("fmt", fmt, OperandFormat)
+        self._clip = argument.instance("clip", clip, Clip)
+        self._granularity = argument.instance("granularity", granularity, Granularity)
+        self._vector_size = argument.integer(
+            "vector_size", vector_size, VECTOR_SIZES, f"one of {VECTOR_SIZES}"
+        )
         self._batches: list[Floats] = []
 
     def collect(self, x: npt.ArrayLike) -> None:

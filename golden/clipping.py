@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OperandFormat
-from scalewright.golden.mse import magnitudes
+from scalewright.golden.mse import magnitudes, require_groups
 from scalewright.golden.octav import End, Grid, step_constant
 
 Floats = npt.NDArray[np.float64]
@@ -46,20 +47,27 @@ class OctavThresholds:
 
 
 def max_threshold(groups: Groups, fmt: OperandFormat) -> Floats:
-    """The largest magnitude: nothing clips."""
-    return np.asarray(magnitudes(groups, fmt).max(axis=1), np.float64)
+    """The largest magnitude: nothing clips.
+
+    Raises:
+        TypeError, ValueError: No such groups.
+    """
+    return require_groups(groups, fmt).astype(np.float64)
 
 
 def percentile_threshold(groups: Groups, fmt: OperandFormat, percent: float) -> Floats:
     """A percentile of the magnitudes, interpolated linearly.
 
     Raises:
-        ValueError: `percent` is not above 0 and at most 100.
+        TypeError, ValueError: No such groups, or `percent` is not above 0 and at most 100.
     """
+    require_groups(groups, fmt)
+    argument.real("percent", percent)
     if not 0 < percent <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100, not {percent}")
-    thresholds: Floats = np.percentile(magnitudes(groups, fmt), percent, axis=1).astype(np.float64)
-    return thresholds
+    scratch = magnitudes(groups, fmt)
+    thresholds = np.percentile(scratch, percent, axis=1, overwrite_input=True)
+    return np.asarray(thresholds, np.float64)
 
 
 def octav_threshold(
@@ -81,14 +89,20 @@ def octav_threshold(
         fmt: The format to quantize to.
         grid: The grid that the model assumes.
         max_iterations: Limit of the passes (10 in the paper); None runs to the end.
+
+    Raises:
+        TypeError, ValueError: No such groups, no grid, or no limit from 1.
     """
+    require_groups(groups, fmt)
+    if max_iterations is not None:
+        argument.whole("max_iterations", max_iterations)
     limit = _SAFETY_LIMIT if max_iterations is None else max_iterations
     if limit < 1:
         raise ValueError(f"max_iterations must be at least 1, not {limit}")
     constant = float(step_constant(fmt, grid))
     rows = max(1, _SAMPLES // groups.shape[1])
     parts = [
-        _recur(_Outside(magnitudes(groups[start : start + rows], fmt)), constant, limit)
+        _recur(_Outside(groups[start : start + rows], fmt), constant, limit)
         for start in range(0, len(groups), rows)
     ]
     thresholds, iterations, ends = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -124,15 +138,18 @@ def _recur(
 
 
 class _Outside:
-    """Magnitudes (G, n), sorted so that the sum and number of those above a threshold are quick."""
+    """Magnitudes (G, n), sorted so that the sum and number of those above a threshold are quick.
 
-    def __init__(self, x: Groups) -> None:
+    The sorted copy is the only one.
+    """
+
+    def __init__(self, x: Groups, fmt: OperandFormat) -> None:
         self.groups, size = x.shape
         self._chunk = min(_CHUNK, size)
         segment = min(_SEGMENT, -(-size // self._chunk) * self._chunk)
         segments = -(-size // segment)
         rows = np.zeros((self.groups * segments, segment), np.float32)
-        rows.reshape(self.groups, -1)[:, :size] = x
+        magnitudes(x, fmt, out=rows.reshape(self.groups, -1)[:, :size])
         chunks = segment // self._chunk
         self._suffix = np.zeros((len(rows), chunks + 1))
         step = max(1, _BLOCK_SAMPLES // segment)

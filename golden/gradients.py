@@ -19,6 +19,8 @@ import enum
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
+
 Floats = npt.NDArray[np.floating]
 
 
@@ -55,6 +57,7 @@ def pwl(x: npt.ArrayLike, threshold: npt.ArrayLike, *, signed: bool = True) -> F
         signed: Whether the range is -s to s, or 0 to s.
     """
     values = _as_floats(x)
+    argument.truth("signed", signed)
     inside = _magnitude(values, signed) <= _as_threshold(threshold)
     return (inside & (signed | (values >= 0))).astype(values.dtype)
 
@@ -68,6 +71,7 @@ def mad(x: npt.ArrayLike, threshold: npt.ArrayLike, *, signed: bool = True) -> F
         signed: Whether the range is -s to s, or 0 to s; below 0 the latter's derivative is 0.
     """
     values = _as_floats(x)
+    argument.truth("signed", signed)
     limit = _as_threshold(threshold)
     magnitude = _magnitude(values, signed)
     outside = magnitude > limit
@@ -81,8 +85,11 @@ def derivative(
     """The derivative by an estimator; HYBRID must have been resolved.
 
     Raises:
-        ValueError: HYBRID, which is one estimator for weights and another for activations.
+        TypeError: No estimator, or values that are not floating-point numbers.
+        ValueError: HYBRID, which is one estimator for weights and another for activations; or a
+            negative threshold.
     """
+    argument.instance("estimator", estimator, Estimator)
     if estimator is Estimator.STE:
         return ste(x)
     if estimator is Estimator.PWL:
@@ -100,10 +107,8 @@ def _as_floats(x: npt.ArrayLike) -> Floats:
 
 
 def _as_threshold(threshold: npt.ArrayLike) -> Floats:
-    limit = np.asarray(threshold)
-    if not (limit >= 0).all():
-        raise ValueError(f"threshold must not be negative, not {limit.min()}")
-    return limit
+    # An infinite one clips nothing.
+    return argument.not_negative("threshold", threshold, np.asarray(threshold).dtype, finite=False)
 
 
 def _magnitude(values: Floats, signed: bool) -> Floats:

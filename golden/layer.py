@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden import argument
+from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig, Output
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import Quantized
 from scalewright.golden.requantize import requantize
@@ -28,6 +29,9 @@ class Layer:
         output: What becomes of the sums; not PARTIAL, which is for tiles of a layer.
         fraction_bits: f, fraction bits of y, 0 to 23.
         gamma: Coarse scale of the quantized results.
+
+    Raises:
+        TypeError, ValueError: Another type, a value out of range, or channels that do not fit.
     """
 
     weights: Quantized
@@ -37,6 +41,12 @@ class Layer:
     gamma: float = 1.0
 
     def __post_init__(self) -> None:
+        argument.instance("weights", self.weights, Quantized)
+        argument.instance("rescaling", self.rescaling, Rescaling)
+        argument.instance("output", self.output, Output)
+        fractions = f"from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}"
+        argument.integer("fraction_bits", self.fraction_bits, OUTPUT_FRACTION_BITS, fractions)
+        argument.not_negative("gamma", argument.real("gamma", self.gamma), np.float32)
         if self.output is Output.PARTIAL:
             raise ValueError("output must be QUANTIZED, RESCALED or ACCUMULATOR, not PARTIAL")
         if len(self.weights.elements) != len(self.rescaling.mantissas):
@@ -95,8 +105,11 @@ def run_layer(layer: Layer, activations: Quantized, config: EngineConfig) -> Lay
     """Run a layer on activations (N, J, V).
 
     Raises:
+        TypeError: Another type.
         ValueError: Operands that do not fit the configuration or each other.
     """
+    argument.instance("layer", layer, Layer)
+    argument.instance("config", config, EngineConfig)
     if layer.rescaling.result_bits != config.result_bits:
         raise ValueError(
             f"rescaling must have results of {config.result_bits} bits, "

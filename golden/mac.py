@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.config import DatapathConfig
+from scalewright.golden import argument
+from scalewright.golden.config import DatapathConfig, OperandFormat
 from scalewright.golden.quantize import Quantized
 
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -62,8 +63,17 @@ class StreamTrace:
 
 
 def round_scale_product(product: npt.ArrayLike, config: DatapathConfig) -> Integers:
-    """Round integer scale products of ws + as bits to P bits, half up, saturating at 2^P - 1."""
-    exact = np.asarray(product, np.int64)
+    """Round integer scale products of ws + as bits to P bits, half up, saturating at 2^P - 1.
+
+    Raises:
+        TypeError, ValueError: Products that are not integers of ws + as bits.
+    """
+    argument.instance("config", config, DatapathConfig)
+    largest_product = max(1, (1 << config.full_scale_product_bits) - 1)
+    return _round_scale_product(argument.integers("product", product, 0, largest_product), config)
+
+
+def _round_scale_product(exact: Integers, config: DatapathConfig) -> Integers:
     shift = config.scale_product_shift
     if shift == 0:
         return exact
@@ -84,6 +94,7 @@ def matmul(weights: Quantized, activations: Quantized, config: DatapathConfig) -
         Accumulators and flags (N, M): each the sum over J vectors, in order, from 0.
 
     Raises:
+        TypeError: Operands that are not `Quantized`.
         ValueError: Operands whose format, vector size or reduction length do not fit.
     """
     _check_operands(weights, activations, config)
@@ -126,26 +137,41 @@ def trace_stream(
 
     Returns:
         The results, (R,) for R flags `last`, and everything on the way to them.
+
+    Raises:
+        TypeError: Values that are not integers, or flags that are none.
+        ValueError: Shapes that do not fit, or a value outside its format.
     """
-    w = np.asarray(weights, np.int64)
-    a = np.asarray(activations, np.int64)
-    starts = np.array(first, np.bool_)
+    argument.instance("config", config, DatapathConfig)
+    w = _elements("weights", weights, config.weights)
+    a = _elements("activations", activations, config.activations)
+    starts = argument.flags("first", first).copy()
+    ends = argument.flags("last", last)
+    if starts.ndim != 1 or starts.shape != ends.shape:
+        raise ValueError(f"first and last must be (T,), not {starts.shape} and {ends.shape}")
     if w.shape != a.shape or w.shape != (len(starts), config.vector_size):
         raise ValueError(
             f"weights and activations must be ({len(starts)}, {config.vector_size}), "
             f"not {w.shape} and {a.shape}"
         )
     product = np.ones(len(w), np.int64)
-    for scale in (weight_scale, activation_scale):
+    for name, scale, fmt in (
+        ("weight_scale", weight_scale, config.weights),
+        ("activation_scale", activation_scale, config.activations),
+    ):
+        if (scale is None) != (fmt.scale_bits is None):
+            raise ValueError(f"{name} must be given exactly where {config} has it, not {scale!r}")
         if scale is not None:
-            product = product * np.asarray(scale, np.int64)
+            factor = argument.integers(name, scale, 0, fmt.scale_max)
+            if factor.shape != product.shape:
+                raise ValueError(f"{name} must be {product.shape}, not {factor.shape}")
+            product = product * factor
     dot = np.einsum("tv,tv->t", w, a)
-    rounded = round_scale_product(product, config)
+    rounded = _round_scale_product(product, config)
     partial_sum = dot * rounded
     if len(starts):
         starts[0] = True
     accumulator, saturated = _accumulate_segments(partial_sum, starts, config)
-    ends = np.asarray(last, np.bool_)
     return MacResult(accumulators=accumulator[ends], saturated=saturated[ends]), StreamTrace(
         dot=dot,
         scale_product=rounded,
@@ -155,8 +181,14 @@ def trace_stream(
     )
 
 
+def _elements(name: str, values: npt.ArrayLike, fmt: OperandFormat) -> Integers:
+    return argument.integers(name, values, fmt.element_min, fmt.qmax)
+
+
 def _check_operands(weights: Quantized, activations: Quantized, config: DatapathConfig) -> None:
+    argument.instance("config", config, DatapathConfig)
     for name, operand in (("weights", weights), ("activations", activations)):
+        argument.instance(name, operand, Quantized)
         if operand.elements.ndim != 3:
             raise ValueError(f"{name} must be a matrix, not elements {operand.elements.shape}")
         if operand.format != getattr(config, name):

@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OperandFormat
 
 Floats = npt.NDArray[np.float64]
@@ -17,20 +18,35 @@ Groups = npt.NDArray[np.float32]
 
 # Elements of one block: its temporaries fit in a level-2 cache.
 _BLOCK_ELEMENTS = 1 << 15
-# Breakpoints sorted at once: some hundred megabytes of temporaries.
-_BREAKPOINTS = 1 << 22
+# Breakpoints sorted at once: a hundred megabytes of temporaries.
+_BREAKPOINTS = 1 << 20
 # Of groups with more breakpoints than this, only those where the minimum may be are sorted.
 _LISTED_BREAKPOINTS = 1 << 16
 # An interval of so many breakpoints is not divided again, but searched piece by piece.
 _LEAF_BREAKPOINTS = 1 << 12
 _CHILDREN = 8
+# Every so many of the running sums of sorted samples are kept.
+_KEPT_SUMS = 16
 # What rounding may hide of an error, relative to the sum of x^2.
 _ROUNDING = 2.0**-48
 
 
 def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.ArrayLike) -> Floats:
-    """True mean squared error of each group (G, n) at its threshold (G,); shape (G,)."""
-    steps = np.broadcast_to(np.asarray(thresholds, np.float64), len(groups)) / fmt.qmax
+    """True mean squared error of each group (G, n) at its threshold (G,); shape (G,).
+
+    Raises:
+        TypeError, ValueError: No such groups, or thresholds that are not finite, negative, or of
+            another shape.
+    """
+    require_groups(groups, fmt)
+    limits = argument.not_negative("thresholds", thresholds, np.float64)
+    if limits.shape not in ((), (1,), groups.shape[:1]):
+        raise ValueError(f"thresholds must be {groups.shape[:1]}, not {limits.shape}")
+    return _mean_squared_error(groups, fmt, limits)
+
+
+def _mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: Floats) -> Floats:
+    steps = np.broadcast_to(thresholds, len(groups)) / fmt.qmax
     total = np.zeros(len(groups))
     size = groups.shape[1]
     rows = max(1, _BLOCK_ELEMENTS // size)
@@ -51,12 +67,18 @@ def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.Array
 
 
 def mse_sweep(groups: Groups, fmt: OperandFormat, *, points: int = 100) -> Floats:
-    """Thresholds (G,) of least true error among max * i / points, i = 1 ... points."""
-    largest = magnitudes(groups, fmt).max(axis=1).astype(np.float64)
+    """Thresholds (G,) of least true error among max * i / points, i = 1 ... points.
+
+    Raises:
+        TypeError, ValueError: No such groups, or no number of points from 1.
+    """
+    if argument.whole("points", points) < 1:
+        raise ValueError(f"points must be at least 1, not {points}")
+    largest = require_groups(groups, fmt).astype(np.float64)
     best, least = np.zeros(len(groups)), np.full(len(groups), np.inf)
     for point in range(1, points + 1):
         thresholds = largest * (point / points)
-        error = mean_squared_error(groups, fmt, thresholds)
+        error = _mean_squared_error(groups, fmt, thresholds)
         better = error < least
         best[better], least[better] = thresholds[better], error[better]
     return best
@@ -74,7 +96,11 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
     Sorting the n * qmax breakpoints of a group costs O(n qmax log(n qmax)), the rest is linear.
     Groups of more than 65,536 breakpoints are searched by branch and bound over d: that sorts the
     samples, O(n log n), and lists breakpoints only where the minimum may be.
+
+    Raises:
+        TypeError, ValueError: No such groups.
     """
+    require_groups(groups, fmt)
     if groups.shape[1] * fmt.qmax > _LISTED_BREAKPOINTS:
         steps = [_Search(magnitudes(group, fmt), fmt.qmax).best_step() for group in groups]
         return np.array(steps) * fmt.qmax
@@ -86,9 +112,33 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
     return thresholds
 
 
-def magnitudes(groups: Groups, fmt: OperandFormat) -> Groups:
-    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize."""
-    return np.abs(groups) if fmt.signed else np.maximum(groups, np.float32(0))
+def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
+    """Check groups (G, n), in one pass and without a copy; gives their largest magnitudes (G,).
+
+    Raises:
+        TypeError: No float32 array, or no format.
+        ValueError: Another number of axes, no element, NaN or infinity.
+    """
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.instance("groups", groups, np.ndarray)
+    if groups.dtype != np.float32:
+        raise TypeError(f"groups must be float32, not {groups.dtype}")
+    if groups.ndim != 2 or groups.size == 0:
+        raise ValueError(f"groups must be (G, n), neither of them 0, not {groups.shape}")
+    high, low = groups.max(axis=1), groups.min(axis=1)
+    finite = np.isfinite(high) & np.isfinite(low)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise ValueError(f"groups must be finite, but group {row} has {low[row]} to {high[row]}")
+    largest = np.maximum(np.abs(high), np.abs(low)) if fmt.signed else np.maximum(high, 0)
+    return np.asarray(largest, np.float32)
+
+
+def magnitudes(groups: Groups, fmt: OperandFormat, out: Groups | None = None) -> Groups:
+    """|x|, or max(x, 0) where the format is unsigned: what is left to quantize; a copy."""
+    if fmt.signed:
+        return np.asarray(np.abs(groups, out=out))
+    return np.asarray(np.maximum(groups, np.float32(0), out=out))
 
 
 def _optimal_steps(x: Groups, qmax: int) -> Floats:
@@ -150,17 +200,20 @@ class _Search:
     in the interval
 
         |e(d)| >= (|e(low)| + |e(high)| - (high - low) sqrt(B(low))) / 2
+
+    The magnitudes are sorted in place: they are most of the memory.
     """
 
     def __init__(self, x: Groups, qmax: int) -> None:
-        self._x = np.sort(x)
-        self._halves = np.arange(qmax) + 0.5
-        self._sums = np.concatenate([[0.0], np.cumsum(self._x, dtype=np.float64)])
         self._squares = float(np.einsum("n,n->", x, x, dtype=np.float64))
+        x.sort()
+        self._x = x
+        self._halves = np.arange(qmax) + 0.5
+        self._sums = _RunningSums(x)
 
     def best_step(self) -> float:
         """The smallest of the best steps."""
-        if self._sums[-1] == 0:
+        if self._sums.total == 0:
             return 0.0
         # From 2 max|x| on, all is 0.
         edges = np.array([0.0, 2 * float(self._x[-1])])
@@ -203,7 +256,7 @@ class _Search:
             nearest = limits.astype(np.float32)
         nearest = np.where(nearest > limits, np.nextafter(nearest, np.float32(-np.inf)), nearest)
         below = np.searchsorted(self._x, nearest, side="right")
-        a = (self._sums[-1] - self._sums[below]).sum(axis=1)
+        a = (self._sums.total - self._sums.before(below)).sum(axis=1)
         b = ((len(self._x) - below) * (2 * self._halves)).sum(axis=1)
         error = self._squares + steps * (steps * b - 2 * a)
         return below, a, b, np.sqrt(np.maximum(error, 0))
@@ -222,3 +275,29 @@ class _Search:
             edges[:1], breakpoints, np.append(drops, 0.0)[None], a, b, np.array([self._squares])
         )
         return float(step[0]), self._squares + float(excess[0])
+
+
+class _RunningSums:
+    """Sums of the first k of n samples, added one after the other in float64."""
+
+    def __init__(self, x: Groups) -> None:
+        self._x = x
+        self._kept = np.zeros(len(x) // _KEPT_SUMS + 1)
+        self.total = 0.0
+        for start in range(0, len(x), _BLOCK_ELEMENTS):
+            block = x[start : start + _BLOCK_ELEMENTS]
+            sums = np.cumsum(np.concatenate([[self.total], block]))
+            kept = sums[::_KEPT_SUMS]
+            first = start // _KEPT_SUMS
+            self._kept[first : first + len(kept)] = kept[: len(self._kept) - first]
+            self.total = float(sums[-1])
+
+    def before(self, counts: npt.NDArray[np.int64]) -> Floats:
+        """Sums of the first `counts` samples, of its shape."""
+        kept = counts // _KEPT_SUMS
+        places = kept[..., None] * _KEPT_SUMS + np.arange(_KEPT_SUMS)
+        places = np.minimum(places, len(self._x) - 1)  # beyond `counts`, and not looked at
+        parts = np.concatenate([self._kept[kept][..., None], self._x[places]], axis=-1)
+        sums = np.cumsum(parts, axis=-1)
+        rest = (counts - kept * _KEPT_SUMS)[..., None]
+        return np.asarray(np.take_along_axis(sums, rest, axis=-1)[..., 0])

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OperandFormat
 
 
@@ -64,7 +65,13 @@ class OctavResult:
 
 
 def step_constant(fmt: OperandFormat, grid: Grid = Grid.NARROW) -> int:
-    """K for a format: an integer of at most 20 bits."""
+    """K for a format: an integer of at most 20 bits.
+
+    Raises:
+        TypeError: No format, or no grid.
+    """
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.instance("grid", grid, Grid)
     if grid is Grid.NARROW:
         return 12 * fmt.qmax * fmt.qmax
     return (3 if fmt.signed else 12) << (2 * fmt.element_bits)
@@ -82,9 +89,15 @@ def octav(
         max_iterations: Limit of the passes, at least 1.
 
     Raises:
-        TypeError: Samples that are not integers.
+        TypeError: Samples or parameters that are not integers.
         ValueError: No samples, or a parameter out of range.
     """
+    for name, value in (
+        ("constant", constant),
+        ("fraction_bits", fraction_bits),
+        ("max_iterations", max_iterations),
+    ):
+        argument.whole(name, value)
     if constant < 1 or fraction_bits < 0 or max_iterations < 1:
         raise ValueError(
             "constant and max_iterations must be at least 1 and fraction_bits at least 0, "
@@ -117,8 +130,10 @@ def _sorted_tail(samples: npt.ArrayLike) -> tuple[npt.NDArray[np.generic], list[
     values = np.asarray(samples)
     if values.size == 0:
         raise ValueError("samples must not be empty")
-    if values.dtype.kind not in "iu" and not all(isinstance(x, int) for x in values.flat):
-        raise TypeError(f"samples must be integers, not {values.dtype}")
+    if values.dtype.kind not in "iu":
+        wrong = next((x for x in values.flat if not argument.is_integer(x)), None)
+        if wrong is not None:
+            raise TypeError(f"samples must be integers, not {values.dtype}: {wrong}")
     if values.dtype.kind == "O" or values.dtype.itemsize == 8:
         magnitudes = [abs(int(x)) for x in values.flat]
         if max(magnitudes) * len(magnitudes) >= 1 << 63:

@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -71,6 +72,12 @@ class Quantized:
     coarse_axis: int | None = None
 
     def __post_init__(self) -> None:
+        argument.instance("format", self.format, OperandFormat)
+        argument.instance("elements", self.elements, np.ndarray)
+        if self.scales is not None:
+            argument.instance("scales", self.scales, np.ndarray)
+        if not isinstance(self.gamma, np.generic):  # a scalar of NumPy is an array without axes
+            argument.instance("gamma", self.gamma, np.ndarray)
         dtype = np.dtype(np.int8 if self.format.signed else np.uint8)
         if self.elements.dtype != dtype:
             raise TypeError(f"elements must be {dtype}, not {self.elements.dtype}")
@@ -94,14 +101,25 @@ class Quantized:
             _require_within("scales", self.scales, 0, self.format.scale_max)
         if self.gamma.dtype != np.float32:
             raise TypeError(f"gamma must be float32, not {self.gamma.dtype}")
+        argument.not_negative("gamma", self.gamma, np.float32)
+        self._check_groups()
         padded = self.elements.shape[-2] * self.vector_size
-        if self.length == -1:
-            object.__setattr__(self, "length", padded)
-        if not padded - self.vector_size < self.length <= padded:
-            raise ValueError(
-                f"length must be from {padded - self.vector_size + 1} to {padded}, "
-                f"not {self.length}"
-            )
+        shortest = padded - self.vector_size + 1
+        length = padded if self.length == -1 else self.length
+        argument.integer(
+            "length", length, range(shortest, padded + 1), f"from {shortest} to {padded}"
+        )
+        object.__setattr__(self, "length", int(length))
+
+    def _check_groups(self) -> None:
+        """Check that there is one gamma for each coarse group."""
+        shape: tuple[int, ...] = ()
+        if self.coarse_axis is not None:
+            axes = self.elements.ndim - 2
+            argument.integer("coarse_axis", self.coarse_axis, range(axes), f"below {axes}, or None")
+            shape = self.elements.shape[self.coarse_axis : self.coarse_axis + 1]
+        if self.gamma.shape != shape:
+            raise ValueError(f"gamma must be {shape}, not {self.gamma.shape}")
 
     @property
     def vector_size(self) -> int:
@@ -152,16 +170,12 @@ def quantize(
             parameter out of range.
     """
     values = as_float32(x)
-    if vector_size not in VECTOR_SIZES:
-        raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.instance("scaling", scaling, Scaling)
     if coarse_axis is not None:
-        if not -values.ndim <= coarse_axis < values.ndim or coarse_axis % values.ndim == (
-            values.ndim - 1
-        ):
-            raise ValueError(
-                f"coarse_axis must be an axis of {values.shape} before the last, not {coarse_axis}"
-            )
-        coarse_axis %= values.ndim
+        axes = [axis for axis in range(-values.ndim, values.ndim - 1) if axis != -1]
+        before_last = f"an axis of {values.shape} before the last"
+        coarse_axis = argument.integer("coarse_axis", coarse_axis, axes, before_last) % values.ndim
     length = values.shape[-1]
     vectors = split_vectors(values, vector_size)
     peak = _vector_peak(vectors, fmt.signed).reshape(*values.shape[:-1], -1)
@@ -231,12 +245,7 @@ def as_float32(x: npt.ArrayLike) -> Floats:
 
 
 def _as_threshold(threshold: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
-    limit = np.asarray(threshold)
-    if limit.dtype.kind not in "fiu":
-        raise TypeError(f"threshold must be real numbers, not dtype {limit.dtype}")
-    limit = limit.astype(np.float32)
-    if not (np.isfinite(limit) & (limit >= 0)).all():
-        raise ValueError(f"threshold must be finite and not negative, not {limit.min()}")
+    limit = argument.not_negative("threshold", threshold, np.float32)
     try:
         return np.broadcast_to(limit, shape)
     except ValueError:
@@ -244,7 +253,12 @@ def _as_threshold(threshold: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
 
 
 def split_vectors(values: Floats, vector_size: int) -> Floats:
-    """View (..., K) as (T, V), zero-padded where V does not divide K."""
+    """View (..., K) as (T, V), zero-padded where V does not divide K.
+
+    Raises:
+        TypeError, ValueError: A vector size that no datapath has.
+    """
+    argument.integer("vector_size", vector_size, VECTOR_SIZES, f"one of {VECTOR_SIZES}")
     padding = -values.shape[-1] % vector_size
     if padding:
         values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, padding)])
@@ -304,9 +318,10 @@ def _require_within(name: str, values: npt.NDArray[Any], smallest: int, largest:
 
 
 def _raise_not_finite(values: Floats) -> None:
-    bad = np.argwhere(~np.isfinite(values))
-    where = ", ".join(str(index) for index in bad[0])
+    finite = np.isfinite(values)
+    first = np.unravel_index(int(finite.argmin()), values.shape)
+    where = ", ".join(str(index) for index in first)
     raise ValueError(
-        f"a tensor must be finite in float32, but {len(bad)} of {values.size} elements are NaN or "
-        f"infinite, the first at [{where}]: {values[tuple(bad[0])]}"
+        f"a tensor must be finite in float32, but {values.size - np.count_nonzero(finite)} of "
+        f"{values.size} elements are NaN or infinite, the first at [{where}]: {values[first]}"
     )

@@ -13,6 +13,7 @@ numbers, in units of gamma: to a network's input, and to what comes from a host'
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
 from scalewright.golden.quantize import Quantized, as_finite_float32, split_vectors
 
@@ -41,23 +42,17 @@ def requantize(
         TypeError: Values that are not integers.
         ValueError: An empty tensor, or a parameter out of range.
     """
-    values = np.asarray(y)
-    if values.dtype.kind not in "iu":
-        raise TypeError(f"y must be integers, not {values.dtype}")
+    values = argument.integers("y", y, -_Y_LIMIT, _Y_LIMIT - 1)
     if values.ndim == 0 or values.size == 0:
         raise ValueError(f"y must have at least one axis and one element: {values.shape}")
-    if vector_size not in VECTOR_SIZES:
-        raise ValueError(f"vector_size must be one of {VECTOR_SIZES}, not {vector_size}")
-    if fraction_bits not in OUTPUT_FRACTION_BITS:
-        raise ValueError(
-            f"fraction_bits must be from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}, "
-            f"not {fraction_bits}"
-        )
-    if not (values.min() >= -_Y_LIMIT and values.max() < _Y_LIMIT):
-        raise ValueError("y must fit 32 bits")
+    argument.instance("fmt", fmt, OperandFormat)
+    argument.integer("vector_size", vector_size, VECTOR_SIZES, f"one of {VECTOR_SIZES}")
+    fractions = f"from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}"
+    argument.integer("fraction_bits", fraction_bits, OUTPUT_FRACTION_BITS, fractions)
+    argument.real("gamma", gamma)
     length = values.shape[-1]
     padding = [(0, 0)] * (values.ndim - 1) + [(0, -length % vector_size)]
-    vectors = np.pad(values.astype(np.int64), padding)
+    vectors = np.pad(values, padding)
     vectors = vectors.reshape(*values.shape[:-1], -1, vector_size)
     scales = np.ones(vectors.shape[:-1], np.int64)
     if fmt.scale_bits is not None:
@@ -95,9 +90,11 @@ def quantize_statically(
         TypeError, ValueError: As `golden.quantize.quantize` does; a gamma that is not positive.
     """
     values = as_finite_float32(x)
-    unit = np.float32(gamma)
+    argument.instance("fmt", fmt, OperandFormat)
+    with np.errstate(over="ignore"):
+        unit = np.float32(argument.real("gamma", gamma))
     if not (np.isfinite(unit) and unit > 0):
-        raise ValueError(f"gamma must be positive, not {gamma}")
+        raise ValueError(f"gamma must be positive and finite in float32, not {gamma}")
     vectors = split_vectors(values, vector_size)
     scales = np.ones(len(vectors), np.float32)
     if fmt.scale_bits is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden import argument
 from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS
 
 Integers = npt.NDArray[np.int64]
@@ -31,6 +32,7 @@ class Rescaling:
         relu: Whether negative results become 0.
 
     Raises:
+        TypeError: Values that are not integers, or a `relu` that is no truth value.
         ValueError: A value out of range, or arrays of different lengths.
     """
 
@@ -41,23 +43,21 @@ class Rescaling:
     relu: bool = False
 
     def __post_init__(self) -> None:
-        if self.result_bits not in RESULT_BITS:
-            raise ValueError(
-                f"result_bits must be from {RESULT_BITS[0]} to {RESULT_BITS[-1]}, "
-                f"not {self.result_bits}"
-            )
+        argument.truth("relu", self.relu)
+        widths = f"from {RESULT_BITS[0]} to {RESULT_BITS[-1]}"
+        argument.integer("result_bits", self.result_bits, RESULT_BITS, widths)
         bias_limit = 1 << (self.result_bits - 1)
         for name, low, high in (
             ("mantissas", 0, (1 << MANTISSA_BITS) - 1),
             ("exponents", EXPONENTS[0], EXPONENTS[-1]),
             ("biases", -bias_limit, bias_limit - 1),
         ):
-            values = getattr(self, name)
+            values = argument.integers(name, getattr(self, name), low, high)
+            # As int64: with uint64 the products would be floats.
+            object.__setattr__(self, name, values)
             if values.shape != self.mantissas.shape or values.ndim != 1:
-                raise ValueError(f"{name} must be {self.mantissas.shape}, not {values.shape}")
-            outside = values[(values < low) | (values > high)]
-            if outside.size:
-                raise ValueError(f"{name} must be from {low} to {high}, not {outside[0]}")
+                shape = self.mantissas.shape if self.mantissas.ndim == 1 else "(M,)"
+                raise ValueError(f"{name} must be {shape}, not {values.shape}")
         denormal = self.mantissas[
             (self.mantissas > 0) & (self.mantissas < 1 << (MANTISSA_BITS - 1))
         ]
@@ -72,11 +72,10 @@ def multiplier(scale: npt.ArrayLike) -> tuple[Integers, Integers]:
         scale: Finite factors, not negative, below 2^16 - 1/2. Those below 2^-48 become 0.
 
     Raises:
+        TypeError: Factors that are not real numbers.
         ValueError: A factor out of range.
     """
-    factors = np.asarray(scale, np.float64)
-    if not (np.isfinite(factors) & (factors >= 0)).all():
-        raise ValueError("scale must be finite and not negative")
+    factors = argument.not_negative("scale", scale, np.float64)
     fractions, powers = np.frexp(factors)
     mantissas = np.rint(np.ldexp(fractions, MANTISSA_BITS)).astype(np.int64)
     exponents = MANTISSA_BITS - powers.astype(np.int64)
@@ -96,14 +95,16 @@ def rescale(accumulators: npt.ArrayLike, rescaling: Rescaling) -> tuple[Integers
         y, (..., M), and as flags (0 or 1) where it saturated.
 
     Raises:
+        TypeError: Accumulators that are not integers.
         ValueError: An accumulator of more than 48 bits, or M that does not fit.
     """
-    acc = np.asarray(accumulators, np.int64)
+    argument.instance("rescaling", rescaling, Rescaling)
+    acc = argument.integers(
+        "accumulators", accumulators, -_ACCUMULATOR_LIMIT, _ACCUMULATOR_LIMIT - 1
+    )
     if acc.shape[-1:] != rescaling.mantissas.shape:
         raise ValueError(f"accumulators must be (..., {len(rescaling.mantissas)}), not {acc.shape}")
-    if acc.size and not (acc.min() >= -_ACCUMULATOR_LIMIT and acc.max() < _ACCUMULATOR_LIMIT):
-        raise ValueError("accumulators must fit 48 bits")
-    exact = round_half_even_shift(acc * rescaling.mantissas, rescaling.exponents)
+    exact = _round_half_even_shift(acc * rescaling.mantissas, rescaling.exponents)
     exact = exact + rescaling.biases
     limit = 1 << (rescaling.result_bits - 1)
     y = np.clip(exact, -limit, limit - 1)
@@ -113,9 +114,18 @@ def rescale(accumulators: npt.ArrayLike, rescaling: Rescaling) -> tuple[Integers
     return y, saturated
 
 
-def round_half_even_shift(values: Integers, shifts: npt.ArrayLike) -> Integers:
-    """rne(values / 2^shifts) for shifts of 0 to 63."""
-    amount = np.asarray(shifts, np.int64)
+def round_half_even_shift(values: npt.ArrayLike, shifts: npt.ArrayLike) -> Integers:
+    """rne(values / 2^shifts) for integers of 64 bits and shifts of 0 to 63.
+
+    Raises:
+        TypeError, ValueError: Other values or shifts.
+    """
+    return _round_half_even_shift(
+        argument.integers("values", values), argument.integers("shifts", shifts, 0, 63)
+    )
+
+
+def _round_half_even_shift(values: Integers, amount: Integers) -> Integers:
     quotient = values >> amount
     rest = values - (quotient << amount)
     half = np.int64(1) << np.maximum(amount - 1, 0)  # more than any rest for a shift of 0

@@ -11,7 +11,8 @@ from scalewright.golden.octav import End
 from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.reports.clipping import Choice, compare_methods, plot
+from scalewright.sim.files.names import printable
+from scalewright.sim.reports.clipping import Choice, compare_methods
 
 _METHODS = 7
 
@@ -35,7 +36,12 @@ _METHODS = 7
     metavar="V",
     help="Elements of a vector, with --per vector.",
 )
-@output_path("--plot", "picture", metavar="FILE", help="Draw the first group (.png, .svg, .pdf).")
+@output_path(
+    "--plot",
+    "picture",
+    metavar="FILE",
+    help="Draw the tensor, or its first channel or vector (.png, .svg, .pdf).",
+)
 @output_path("--out", metavar="FILE", help="Write the thresholds to a .npz or .safetensors.")
 @json_option
 def calibrate(
@@ -58,7 +64,7 @@ def calibrate(
     """
     fmt = OperandFormat(element_bits=bits, signed=not unsigned)
     if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{picture}: a plot must end in .png, .svg or .pdf")
+        raise ValueError(f"{printable(picture)}: a plot must end in .png, .svg or .pdf")
     if out is not None:
         tensor_file.require_writable_kind(out)
     tensor_file.require_writable(picture, out, json_file)
@@ -66,21 +72,29 @@ def calibrate(
     try:
         groups = split_groups(values, Granularity(per), int(vector_size))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{tensor}: {error}") from None
-    with progress_bar("methods", _METHODS) as advance:
-        choices = compare_methods(groups, fmt, progress=advance)
-    signal = float(np.mean(np.square(groups, dtype=np.float64)))
+        raise ValueError(f"{printable(tensor)}: {error}") from None
+    with progress_bar("samples", _METHODS * groups.size) as advance:
+        choices = compare_methods(groups, fmt, keep_errors=json_file is not None, progress=advance)
+    # Buffered: a float64 copy would be twice the tensor.
+    signal = float(np.einsum("gn,gn->", groups, groups, dtype=np.float64)) / groups.size
     table = Table("method", "threshold", "MSE", "over optimal", "SNR dB", "passes", "ended", "s")
     for choice in choices:
         table.add(*_row(choice, choices[0], signal))
     table.print()
     if picture is not None:
+        # Slow to import, and needed here alone.
+        from scalewright.sim.reports.clipping_picture import draw
+
+        title = "the whole tensor" if per == "tensor" else f"{per} 0 of {len(groups):,}"
         with tensor_file.replacing(picture) as scratch:
-            plot(scratch, picture.suffix.removeprefix("."), groups, fmt, choices)
+            kind = picture.suffix.removeprefix(".")
+            draw(scratch, kind, groups, fmt, choices, group=0, title=title)
+        click.echo(f"{printable(picture)}: {title}")
     if out is not None:
         tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
         tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})
-    write_json(json_file, [choice.as_dict() for choice in choices])
+    if json_file is not None:
+        write_json(json_file, [choice.as_dict() for choice in choices])
 
 
 def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from scalewright.sim.files.names import printable
+
 
 class Table:
     """A table of text on the left and numbers on the right."""
@@ -34,4 +36,4 @@ class Table:
 def _text(cell: object) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
-    return f"{cell:.2f}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.2f}" if isinstance(cell, float) else printable(cell)

@@ -2,63 +2,70 @@
 
 import json
 import os
+import re
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-Array = npt.NDArray[Any]
+from scalewright.sim.files.claim import Array, Choose, tensor_of
+from scalewright.sim.files.names import printable
+from scalewright.sim.files.npy import read_npy
+from scalewright.sim.files.npz import METADATA, read_npz
+from scalewright.sim.files.safetensors import read_safetensors
 
-# Under this name a .npz holds the metadata, as JSON text.
-METADATA = "metadata"
-
-# What the readers raise on a file of another kind, or a damaged one.
-_UNREADABLE = (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError)
+_READERS: dict[str, Callable[[Path, Choose], Array]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".safetensors": read_safetensors,
+}
+# Files of PyTorch are pickles: reading one runs what it says.
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt")
+# The first suffix of a file with several tensors; what follows the colon may have colons.
+_NAMED = re.compile(r"(.*?\.(?:npz|safetensors)):(.*)", re.DOTALL)
 
 
 def load(source: str) -> Array:
-    """Read one tensor.
+    """Read one tensor of real numbers, with at least one element.
+
+    The file may be of any origin: what it says is checked before memory is given. A .npy or
+    .safetensors file is mapped, a .npz member is read whole. The bfloat16 and FP8 of .safetensors
+    become float32, exactly.
 
     Args:
         source: A path, or `PATH:NAME` to name a tensor where the file has several.
 
     Raises:
-        ValueError: An unknown kind of file, one that cannot be read, no such tensor.
+        ValueError: An unknown kind of file, one that cannot be read, no such tensor, or one that is
+            no tensor of real numbers.
         OSError: The file cannot be opened.
     """
     path, name = _split(source)
-    readers: dict[str, Callable[[Path], Mapping[str, Array]]] = {
-        ".npy": _read_npy,
-        ".npz": _read_npz,
-        ".safetensors": load_file,
-    }
-    reader = readers.get(path.suffix)
+    reader = _READERS.get(path.suffix)
     if reader is None:
-        raise ValueError(f"{path}: a tensor file must be one of {', '.join(readers)}")
+        raise ValueError(f"{printable(path)}: {_conversion(path)}")
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError(f"{printable(path)}: no such file")
     try:
-        tensors = reader(path)
-    except _UNREADABLE as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path}: not a readable {path.suffix} file: {reason}") from None
-    if name is None:
-        if len(tensors) != 1:
-            raise ValueError(
-                f"{path}: name one of its tensors, as in {path}:{next(iter(tensors), 'NAME')}; "
-                f"it has {', '.join(tensors) or 'none'}"
-            )
-        (name,) = tensors
-    if name not in tensors:
-        raise ValueError(f"{path}: no tensor {name}; it has {', '.join(tensors) or 'none'}")
-    return tensors[name]
+        return reader(path, partial(tensor_of, path, name))
+    except ValueError as error:
+        raise ValueError(f"{printable(path)}: {error}") from None
+
+
+def _conversion(path: Path) -> str:
+    """What a tensor file must be, and how another becomes one."""
+    kinds = f"a tensor file must be one of {', '.join(_READERS)}"
+    if path.suffix not in _PICKLES:
+        return kinds
+    return (
+        f"{kinds}; convert it in Python: safetensors.torch.save_file("
+        f"torch.load({path.name!r}, weights_only=True), {path.with_suffix('.safetensors').name!r})"
+    )
 
 
 def save(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
@@ -87,7 +94,7 @@ def require_writable_kind(path: Path) -> None:
         ValueError: It does not.
     """
     if path.suffix not in (".npz", ".safetensors"):
-        raise ValueError(f"{path}: results go to a .npz or a .safetensors file")
+        raise ValueError(f"{printable(path)}: results go to a .npz or a .safetensors file")
 
 
 @contextmanager
@@ -126,16 +133,5 @@ class _UntouchedError(Exception):
 
 
 def _split(source: str) -> tuple[Path, str | None]:
-    path, colon, name = source.rpartition(":")
-    if colon and Path(path).suffix in (".npz", ".safetensors"):
-        return Path(path), name
-    return Path(source), None
-
-
-def _read_npy(path: Path) -> Mapping[str, Array]:
-    return {path.stem: np.lib.format.open_memmap(path, mode="r")}
-
-
-def _read_npz(path: Path) -> Mapping[str, Array]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files if name != METADATA}
+    named = _NAMED.fullmatch(source)
+    return (Path(source), None) if named is None else (Path(named[1]), named[2])

@@ -29,7 +29,7 @@ def draw(path: Path, points: Sequence[tuple[str, _Relative, float | None, float 
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install 'scalewright[plot]'") from None
+        raise ToolError("a plot needs matplotlib: pip install matplotlib") from None
     # The same bytes every time.
     matplotlib.rcParams["svg.hashsalt"] = "scalewright"
     figure = Figure(figsize=(9, 3.4), layout="constrained")

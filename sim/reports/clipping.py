@@ -1,25 +1,29 @@
-"""Compares the methods that choose a clipping threshold on one tensor, in figures and a picture."""
+"""Compares the methods that choose a clipping threshold on one tensor, in figures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
+from scalewright.golden.clipping import (
+    OctavThresholds,
+    max_threshold,
+    octav_threshold,
+    percentile_threshold,
+)
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from scalewright.golden.octav import End, Grid
-from scalewright.sim.simulators.toolchain import ToolError
 
 Floats = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.float32]
 
-# Thresholds at which the picture's curve is computed.
-_CURVE_POINTS = 400
+# Samples for which a method chooses before it tells its progress.
+_SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,8 @@ class Choice:
     Attributes:
         method: Its name.
         thresholds: (G,).
-        mse: True mean squared error of each group.
+        mse: True mean squared error of each group, or of the first few where the rest is not kept.
+        mean_mse: Mean over all groups, which have one size.
         seconds: Time it took.
         iterations: Passes of the recursion, (G,); None for other methods.
         ends: Why the recursion ended, (G,); None for other methods.
@@ -38,14 +43,10 @@ class Choice:
     method: str
     thresholds: Floats
     mse: Floats
+    mean_mse: float
     seconds: float
     iterations: npt.NDArray[np.int64] | None = None
     ends: npt.NDArray[np.uint8] | None = None
-
-    @property
-    def mean_mse(self) -> float:
-        """Mean over all groups, which have one size."""
-        return float(self.mse.mean())
 
     def as_dict(self) -> dict[str, Any]:
         """The choice, ready for JSON."""
@@ -67,6 +68,7 @@ def compare_methods(
     fmt: OperandFormat,
     *,
     percents: tuple[float, ...] = (99.9, 99.99),
+    keep_errors: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> list[Choice]:
     """Let every method choose thresholds for (G, n) samples; the exact optimum comes first.
@@ -75,80 +77,72 @@ def compare_methods(
         groups: A row for each group.
         fmt: The format to quantize to.
         percents: Which percentiles to try.
-        progress: Called with 1 after each method.
+        keep_errors: Whether to keep the error of each group, not only of the first few: of short
+            groups, such as vectors, all errors take more memory than the tensor.
+        progress: Called with samples done: each method does all of them.
     """
-    methods: dict[str, Callable[[], Any]] = {
-        "optimal": lambda: mse_optimal(groups, fmt),
-        "octav": lambda: octav_threshold(groups, fmt, grid=Grid.NARROW),
-        "octav (paper's grid)": lambda: octav_threshold(groups, fmt, grid=Grid.PAPER),
-        "sweep of 100": lambda: mse_sweep(groups, fmt),
+    methods: dict[str, Callable[[Groups, OperandFormat], Floats | OctavThresholds]] = {
+        "optimal": mse_optimal,
+        "octav": partial(octav_threshold, grid=Grid.NARROW),
+        "octav (paper's grid)": partial(octav_threshold, grid=Grid.PAPER),
+        "sweep of 100": mse_sweep,
         **{
-            f"percentile:{percent:g}": partial(percentile_threshold, groups, fmt, percent)
+            f"percentile:{percent:g}": partial(percentile_threshold, percent=percent)
             for percent in percents
         },
-        "max": lambda: max_threshold(groups, fmt),
+        "max": max_threshold,
     }
+    rows = max(1, _SAMPLES // groups.shape[1])
     choices = []
     for method, choose in methods.items():
-        started = perf_counter()
-        chosen = choose()
-        seconds = perf_counter() - started
-        thresholds = chosen if isinstance(chosen, np.ndarray) else chosen.thresholds
-        choices.append(
-            Choice(
-                method,
-                thresholds,
-                mean_squared_error(groups, fmt, thresholds),
-                seconds,
-                getattr(chosen, "iterations", None),
-                getattr(chosen, "ends", None),
-            )
-        )
-        if progress is not None:
-            progress(1)
+        parts: list[Choice] = []
+        for start in range(0, len(groups), rows):
+            part = _choose(method, choose, groups[start : start + rows], fmt)
+            parts.append(part if keep_errors or not parts else replace(part, mse=part.mse[:0]))
+            if progress is not None:
+                progress(groups[start : start + rows].size)
+        choices.append(_joined(parts, len(groups)))
     return choices
 
 
-def plot(
-    path: Path,
-    kind: str,
-    groups: npt.NDArray[np.float32],
+def _choose(
+    method: str,
+    choose: Callable[[Groups, OperandFormat], Floats | OctavThresholds],
+    groups: Groups,
     fmt: OperandFormat,
-    choices: list[Choice],
-) -> None:
-    """Draw the error of the first group against its threshold, each method's choice marked.
+) -> Choice:
+    started = perf_counter()
+    chosen = choose(groups, fmt)
+    seconds = perf_counter() - started
+    recursion = chosen if isinstance(chosen, OctavThresholds) else None
+    thresholds = chosen.thresholds if isinstance(chosen, OctavThresholds) else chosen
+    errors = mean_squared_error(groups, fmt, thresholds)
+    return Choice(
+        method,
+        thresholds,
+        errors,
+        float(errors.mean()),
+        seconds,
+        None if recursion is None else recursion.iterations,
+        None if recursion is None else recursion.ends,
+    )
 
-    The picture goes to `path` in the format `kind` (png, svg or pdf).
 
-    Raises:
-        ToolError: matplotlib is missing.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install 'scalewright[plot]'") from None
-    group = groups[:1]
-    largest = float(max_threshold(group, fmt)[0])
-    thresholds = np.linspace(largest / _CURVE_POINTS, 1.02 * largest, _CURVE_POINTS)
-    errors = [float(mean_squared_error(group, fmt, np.array([t]))[0]) for t in thresholds]
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(thresholds, errors, color="0.6", zorder=1)
-    if all(error > 0 for error in (*errors, *(choice.mse[0] for choice in choices))):
-        axes.set_yscale("log")
-    markers = "*osv^DP"
-    for choice, marker in zip(choices, markers, strict=False):
-        axes.scatter(
-            choice.thresholds[:1],
-            choice.mse[:1],
-            marker=marker,
-            s=120 if marker == "*" else 45,
-            label=f"{choice.method}: {choice.thresholds[0]:.4g}",
-            zorder=2,
-        )
-    bits = f"{fmt.element_bits} bits, {'signed' if fmt.signed else 'unsigned'}"
-    axes.set_title(f"Clipping threshold of {group.shape[1]:,} samples at {bits}")
-    axes.set_xlabel("threshold")
-    axes.set_ylabel("mean squared error")
-    axes.legend()
-    figure.savefig(path, format=kind)
+def _joined(parts: list[Choice], groups: int) -> Choice:
+    """The choices of one method for consecutive groups as one."""
+    errors = np.concatenate([part.mse for part in parts])
+    sums = [part.mean_mse * len(part.thresholds) for part in parts]
+    return Choice(
+        parts[0].method,
+        np.concatenate([part.thresholds for part in parts]),
+        errors,
+        float(errors.mean()) if len(errors) == groups else sum(sums) / groups,
+        sum(part.seconds for part in parts),
+        _concatenated([part.iterations for part in parts]),
+        _concatenated([part.ends for part in parts]),
+    )
+
+
+def _concatenated(parts: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given) if given else None

@@ -300,8 +300,8 @@ def test_rejects_a_stream_of_the_wrong_shape() -> None:
     config = DatapathConfig.parse("4/4/-/-", vector_size=4)
     with pytest.raises(ValueError, match=r"^weights and activations must be \(2, 4\), not "):
         trace_stream(
-            weights=np.zeros((2, 4)),
-            activations=np.zeros((2, 8)),
+            weights=np.zeros((2, 4), np.int8),
+            activations=np.zeros((2, 8), np.int8),
             first=[1, 0],
             last=[0, 1],
             config=config,

@@ -168,7 +168,7 @@ def test_shape_and_integer_dtype_do_not_matter() -> None:
 @pytest.mark.parametrize(
     ("samples", "options", "error", "message"),
     [
-        ([0.5], {}, TypeError, r"^samples must be integers, not float64$"),
+        ([0.5], {}, TypeError, r"^samples must be integers, not float64: 0\.5$"),
         ([], {}, ValueError, r"^samples must not be empty$"),
         ([1], {"constant": 0}, ValueError, r"not 0, 10 and 4$"),
         ([1], {"max_iterations": 0}, ValueError, r"not 588, 0 and 4$"),
