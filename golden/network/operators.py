@@ -85,8 +85,8 @@ class Window:
         padded = rest * (shape[1] + added[1]) * (shape[2] + added[2])
         if padded > max(_PADDED_ELEMENTS, _PADDED_RATIO * math.prod(shape)):
             raise ValueError(
-                f"pads must leave the padded input at most {_PADDED_RATIO} times as large, not pads "
-                f"{self.pads} and strides {self.strides} around {tuple(shape[1:3])}"
+                f"pads must leave the padded input at most {_PADDED_RATIO} times as large, not "
+                f"pads {self.pads} and strides {self.strides} around {tuple(shape[1:3])}"
             )
 
     def _extents(self) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Computes the nodes of a model whose inputs are all constant."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,49 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from scalewright.sim.models.file import label_of, opset_of
 
 # Exporters leave these around weights and shapes.
-_FOLDABLE = frozenset(
-    [
-        "Abs",
-        "Add",
-        "Cast",
-        "CastLike",
-        "Ceil",
-        "Concat",
-        "ConstantOfShape",
-        "DequantizeLinear",
-        "Div",
-        "Equal",
-        "Expand",
-        "Flatten",
-        "Floor",
-        "Gather",
-        "Identity",
-        "MatMul",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "Pow",
-        "Range",
-        "Reciprocal",
-        "ReduceMax",
-        "ReduceMean",
-        "ReduceMin",
-        "ReduceProd",
-        "ReduceSum",
-        "Reshape",
-        "Shape",
-        "Sign",
-        "Size",
-        "Slice",
-        "Sqrt",
-        "Squeeze",
-        "Sub",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-        "Where",
-    ]
+FOLDABLE = frozenset(
+    "Abs Add Cast CastLike Ceil Concat ConstantOfShape DequantizeLinear Div Equal Expand Flatten "  # noqa: SIM905
+    "Floor Gather Identity MatMul Max Min Mul Neg Pow Range Reciprocal ReduceMax ReduceMean "
+    "ReduceMin ReduceProd ReduceSum Reshape Shape Sign Size Slice Sqrt Squeeze Sub Tile Transpose "
+    "Unsqueeze Where".split()
 )
 # All results together may have this many elements, or this many times those of the initializers.
 _ELEMENTS, _RATIO = 1 << 22, 8
@@ -60,8 +23,12 @@ _ELEMENTS, _RATIO = 1 << 22, 8
 _SHAPE_ELEMENTS = 64
 
 
-def fold_constants(model: onnx.ModelProto) -> list[str]:
+def fold_constants(model: onnx.ModelProto, operators: Collection[str] = FOLDABLE) -> list[str]:
     """Put constants in the place of the nodes that give them, whatever their operators' opset.
+
+    Args:
+        model: The model, which is changed.
+        operators: Those that are computed; Constant always is.
 
     Returns:
         What was constant, but could not be computed; each names its node.
@@ -77,7 +44,7 @@ def fold_constants(model: onnx.ModelProto) -> list[str]:
                 known[node.output[0]] = _constant(node)
             elif (
                 standard
-                and node.op_type in _FOLDABLE
+                and node.op_type in operators
                 and len(node.output) == 1
                 and all(name in known for name in filter(None, node.input))
             ):

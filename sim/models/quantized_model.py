@@ -36,7 +36,10 @@ def write_model(
     input_shape: tuple[int | None, ...],
     output_shape: tuple[int | None, ...],
 ) -> onnx.ModelProto:
-    """A quantized network as an ONNX model; shapes without the batch, None where any size will do."""
+    """A quantized network as an ONNX model.
+
+    Shapes are without the batch, with None where any size will do.
+    """
     writer = ModelWriter(network, config)
     graph = helper.make_graph(
         writer.nodes,
@@ -75,7 +78,7 @@ def read_model(path: Path) -> tuple[Network, EngineConfig]:
     model = load_model(path)
     with naming(path):
         config = _config(model)
-        fold_constants(model)
+        fold_constants(model, ())
         return ModelReader(model.graph, config).network(), config
 
 

@@ -205,7 +205,12 @@ def test_only_files_of_quantized_networks_are_read(tmp_path: Path) -> None:
         read_model(path)
     config = _config("4/4/4/6")
     network = quantize_network(graph, uniform(0, 4, 6), config, Clip("max"))
-    proto.metadata_props.extend(models.write(network, config, "6->6").metadata_props)
+    written = models.write(network, config, "6->6")
+    proto.metadata_props.extend(written.metadata_props)
+    del proto.opset_import[:]
+    proto.opset_import.extend(written.opset_import)
     onnx.save(proto, path)
-    with pytest.raises(ValueError, match=r"^node y_node \(Gemm\): must have Rescale behind it$"):
+    with pytest.raises(
+        ValueError, match=rf"^{path}: node y \(Gemm y_node\): must have Rescale behind it$"
+    ):
         read_model(path)
