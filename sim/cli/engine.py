@@ -144,7 +144,8 @@ def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:
                 f"\nlayer {printable(layer.name)}: result {mismatch.index}: got {mismatch.got:#x}, "
                 f"want {mismatch.want:#x}"
                 if mismatch.got is not None and mismatch.want is not None
-                else f"\nlayer {printable(layer.name)}: result {mismatch.index} is missing or surplus"
+                else f"\nlayer {printable(layer.name)}: result {mismatch.index} is missing or "
+                "surplus"
             )
     return text
 
@@ -156,6 +157,6 @@ def reloading_line(network: Network, config: EngineConfig) -> str | None:
     if not longer:
         return None
     return (
-        f"the weights of {printable(', '.join(longer))} do not fit the buffer and come again for every row: "
-        f"--depth {max(rows.values())} would hold them"
+        f"the weights of {printable(', '.join(longer))} do not fit the buffer and come again for "
+        f"every row: --depth {max(rows.values())} would hold them"
     )

@@ -28,6 +28,7 @@ _PASSING = ("Identity", "Dropout")
 _IDLE = {"MaxPool": {"storage_order": 0}, "BatchNormalization": {"training_mode": 0}}
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
+_UNSUPPORTED = "is not supported"
 # Nodes listed with the same reason.
 _LISTED = 8
 
@@ -169,10 +170,7 @@ def _node_problems(node: onnx.NodeProto) -> Iterator[str]:
     if node.domain not in ("", "ai.onnx"):
         yield f"{where}: operator {node.op_type} of {node.domain} is not supported"
     elif node.op_type not in known:
-        yield (
-            f"{where}: operator {node.op_type} is not supported; these are: "
-            f"{', '.join(OPERATORS)}, BatchNormalization behind a product"
-        )
+        yield f"{where}: operator {node.op_type} {_UNSUPPORTED}"
     elif node.op_type == "BatchNormalization":
         if node_attributes(node).get("spatial", 1) != 1:
             yield f"{where}: spatial must be 1"
@@ -205,6 +203,8 @@ def _require_none(problems: list[str]) -> None:
     for reason, places in reasons.items():
         rest = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         texts.append(f"{', '.join(places[:_LISTED])}{rest}: {reason}")
+    if any(text.endswith(_UNSUPPORTED) for text in texts):
+        texts.append(f"these are: {', '.join(OPERATORS)}, BatchNormalization behind a product")
     if texts:
         raise ValueError("; ".join(texts))
 

@@ -155,7 +155,8 @@ def test_nodes_without_a_name_get_one(tmp_path: Path) -> None:
         (
             "a = Relu(x) y = Sigmoid(a)",
             r"y \(Sigmoid y_node\): operator Sigmoid is not supported; these are: Add, "
-            "AveragePool, Conv, Flatten, Gemm, GlobalAveragePool, MatMul, MaxPool, Relu, Reshape, Transpose, "
+            "AveragePool, Conv, Flatten, Gemm, GlobalAveragePool, MatMul, MaxPool, Relu, Reshape, "
+            "Transpose, "
             "BatchNormalization behind a product",
         ),
         (
