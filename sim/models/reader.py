@@ -22,8 +22,10 @@ from scalewright.sim.models.float_model import array_of, node_attributes, shape_
 from scalewright.sim.models.functions import DOMAIN
 from scalewright.sim.models.writer import channel_axis
 
-_TYPES = (TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64)
-_TYPES += (TensorProto.INT4, TensorProto.INT8, TensorProto.UINT8, TensorProto.UINT16)
+_TYPES = (
+    *(TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64),
+    *(TensorProto.INT4, TensorProto.INT8, TensorProto.UINT8, TensorProto.UINT16),
+)
 _QUANTIZING = ("QuantizeVectors", "QuantizeElements")
 
 
@@ -38,7 +40,7 @@ class ModelReader:
             node.output[0]: name
             for node, name in zip(graph.node, unique_names(graph.node), strict=True)
         }
-        self._givers = {node.output[0]: node for node in graph.node}
+        self._givers: dict[str, onnx.NodeProto] = {node.output[0]: node for node in graph.node}
         self._takers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in graph.node:
             for name in node.input:
@@ -109,8 +111,6 @@ class ModelReader:
             known.add(step.output)
             if isinstance(step, Quantize) or (isinstance(step, Product) and step.gamma is not None):
                 vectors.add(step.output)
-            elif isinstance(step, Node) and step.inputs and step.inputs[0] in vectors:
-                pass  # the host takes what vectors stand for
         if self._outputs[0] not in known:
             raise ValueError(f"no step gives the output {self._outputs[0]}")
 
@@ -120,6 +120,9 @@ class ModelReader:
             raise ValueError("must have two inputs: its bias is that of Rescale")
         if behind is None or (behind.domain, behind.op_type) != (DOMAIN, "Rescale"):
             raise ValueError("must have Rescale behind it")
+        limit = 1 << (self._config.result_bits - 1)
+        _require_attribute(behind, "low", -limit)
+        _require_attribute(behind, "high", limit - 1)
         unit, output = self._scale(behind), behind.output[0]
         weights = self._quantized(node)
         units = self._constant(behind.input[2]).reshape(-1)
@@ -157,6 +160,9 @@ class ModelReader:
         """The scale that a node has second."""
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
+        if node.op_type in _QUANTIZING:
+            _require_attribute(node, "qmin", self._config.output.qmin)
+            _require_attribute(node, "qmax", self._config.output.qmax)
         values = self._constant(node.input[1])
         # Subnormal scales have lost bits; none is written.
         if values.size != 1 or not np.finfo(np.float32).tiny <= values.flat[0] < np.inf:
@@ -175,7 +181,7 @@ class ModelReader:
         return self._behind(node)
 
     def _dequantize(self, tensor: str) -> onnx.NodeProto:
-        node = self._givers.get(tensor)
+        node: onnx.NodeProto | None = self._givers.get(tensor)
         if node is None or node.op_type != "DequantizeLinear" or len(node.input) < 2:
             raise ValueError(f"its weights {tensor} must come from DequantizeLinear")
         return node
@@ -202,6 +208,7 @@ class ModelReader:
         elements = np.pad(elements, padding).reshape(*elements.shape[:-1], -1, size)
         scales, source = None, node.input[1]
         if fmt.scale_bits is not None:
+            _require_attribute(node, "block_size", size)
             inner = self._dequantize(node.input[1])
             scales = arrange(self._constant(inner.input[0])).astype(np.uint16)
             source = inner.input[1]
@@ -216,3 +223,10 @@ class ModelReader:
             length=length,
             coarse_axis=0,
         )
+
+
+def _require_attribute(node: onnx.NodeProto, name: str, value: int) -> None:
+    """What a node does must be what the configuration says."""
+    found = node_attributes(node).get(name)
+    if found != value:
+        raise ValueError(f"{name} of {label_of(node)} must be {value}, not {found}")

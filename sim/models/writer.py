@@ -70,7 +70,7 @@ class ModelWriter:
         attributes = {"transB": 1} if product.kind == "Gemm" else product.attributes
         self._node(product.kind, (product.input, weights), total, name, **attributes)
         units = np.rint(product.bias.astype(np.float64) / product.unit).astype(np.int32)
-        channels = (-1, 1, 1) if product.kind == "Conv" else (-1,)
+        axes = (-1, 1, 1) if product.kind == "Conv" else (-1,)
         # The last of the chain gives the product's output.
         chain = ["rescaled"]
         if product.relu:
@@ -84,7 +84,7 @@ class ModelWriter:
             (
                 total,
                 self._constant(f"{name}_unit", np.float32(product.unit)),
-                self._constant(f"{name}_bias", units.reshape(channels)),
+                self._constant(f"{name}_bias", units.reshape(axes)),
             ),
             outputs[0],
             self._fresh(f"{name}_rescale"),
