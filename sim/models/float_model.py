@@ -82,14 +82,15 @@ def _graph(model: onnx.ModelProto, quantizable: bool) -> Graph:
             problems.append(f"{node.label}: training_mode must be constant and false")
         else:
             aliases[node.output] = tensors[0]
-    folded = Folding(found, constants, aliases.get(output, output), _ranks(model))
+    output = aliases.get(output, output)
+    folded = Folding(found, constants, output, _ranks(model))
     problems += folded.problems
     problems += [text for node in folded.nodes for text in _gaps(node, constants, stored)]
     graph = Graph(
         nodes=tuple(folded.nodes),
         constants=constants,
         input=source.name,
-        output=folded.output,
+        output=output,
         input_shape=shape_of(source),
     )
     _require_none(problems + (product_problems(graph) if quantizable else []))

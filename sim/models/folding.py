@@ -17,7 +17,6 @@ class Folding:
 
     Attributes:
         nodes: The nodes that are left.
-        output: The graph's output.
         problems: Why batch normalizations cannot be folded; each names its node.
     """
 
@@ -26,15 +25,12 @@ class Folding:
     ) -> None:
         self.nodes: list[Node] = []
         self.problems: list[str] = []
-        self.output = output
         self._constants = constants
         self._ranks = ranks
         self._taken = [name for node in nodes for name in node.inputs] + [output]
         self._products: dict[str, int] = {}  # places of the products by the tensors they now give
-        self._renamed: dict[str, str] = {}
         for node in nodes:
             self._add(node)
-        self.output = self._renamed.get(output, output)
 
     def _add(self, node: Node) -> None:
         if node.kind == "BatchNormalization":
@@ -47,8 +43,7 @@ class Folding:
             return
         if node.kind in MATRIX_KINDS and all(name in self._constants for name in node.inputs[1:]):
             self._products[node.output] = len(self.nodes)
-        inputs = tuple(self._renamed.get(name, name) for name in node.inputs)
-        self.nodes.append(_with(node, inputs=inputs))
+        self.nodes.append(node)
 
     def _product(self, tensor: str) -> Node | None:
         """The product that gives a tensor which only one node takes."""
@@ -120,16 +115,16 @@ class Folding:
     def _replace(
         self, node: Node, tensor: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]
     ) -> None:
-        """Give the product of a tensor new constants; the tensor now stands for a node's result."""
+        """Give the product of a tensor new constants, and the output of a node that it replaces."""
         place = self._products[tensor]
         product = self.nodes[place]
         names = [self._fresh(f"{product.name}_{part}") for part in ("weights", "bias")]
         for name, values in zip(names, (weights, bias), strict=True):
             with np.errstate(over="ignore"):  # infinite then, and refused as that
                 self._constants[name] = values.astype(np.float32)
-        self.nodes[place] = _with(product, inputs=(product.inputs[0], *names))
+        inputs = (product.inputs[0], *names)
+        self.nodes[place] = _with(product, inputs=inputs, output=node.output)
         self._products[node.output] = place
-        self._renamed[node.output] = product.output
 
     def _fresh(self, name: str) -> str:
         while name in self._constants or name in self._taken:
@@ -137,11 +132,11 @@ class Folding:
         return name
 
 
-def _with(node: Node, *, inputs: tuple[str, ...]) -> Node:
+def _with(node: Node, *, inputs: tuple[str, ...], output: str) -> Node:
     return Node(
         name=node.name,
         kind=node.kind,
         inputs=inputs,
-        output=node.output,
+        output=output,
         attributes=node.attributes,
     )

@@ -144,7 +144,7 @@ _DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "external short": (lambda p: _external(p, "file.onnx", "90000"), "w: its .* bytes do not lie"),
     "huge pads": (
         lambda p: _node(p, "a").attribute[0].ints.__setitem__(0, 1 << 40),
-        r"node a \(Conv conv\): pads must leave the padded input at most 64 times as large",
+        r"node c \(Conv conv\): pads must leave the padded input at most 64 times as large",
     ),
     "unknown domain": (
         lambda p: _move_to_domain(p, "d"),

@@ -11,7 +11,7 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import as_real, run_network
 from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.network.quantization import quantize_network
-from scalewright.sim.models.quantized_model import read_model
+from scalewright.sim.models.quantized_model import read_model, write_model
 from tests.oracles import onnx_models as models
 from tests.oracles.onnx_models import Floats, uniform
 
@@ -47,7 +47,7 @@ def _quantized(proto: Any, x: Floats, folder: Path) -> Graph:
     result = as_real(run_network(network, x, _CONFIG)["y"])
     expected = evaluate(graph, x)["y"]
     np.testing.assert_allclose(result, expected, rtol=0, atol=0.05 * np.abs(expected).max())
-    written = models.write_model(network, _CONFIG, x.shape[1:], expected.shape[1:])
+    written = write_model(network, _CONFIG, x.shape[1:], expected.shape[1:])
     models.output_of(written, x)  # ONNX Runtime takes it
     onnx.save(written, folder / "quantized.onnx")
     read, _ = read_model(folder / "quantized.onnx")
@@ -55,7 +55,7 @@ def _quantized(proto: Any, x: Floats, folder: Path) -> Graph:
     return graph
 
 
-_FOLDED = {
+_FOLDED: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "weights transposed": (
         "16->12",
         [
