@@ -80,8 +80,8 @@ class ModelReader:
         if any(node.output[1:]):
             raise ValueError("must have one output")
         if node.domain == DOMAIN and node.op_type in _QUANTIZING:
-            source, gamma = node.input[0], self._scale(node)
-            return Quantize(name=name, input=source, output=target, gamma=gamma)
+            gamma = self._scale(node)  # which counts the inputs
+            return Quantize(name=name, input=node.input[0], output=target, gamma=gamma)
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise ValueError(f"operator {node.op_type} is not supported here")
         if node.op_type in MATRIX_KINDS:

@@ -216,6 +216,7 @@ _FACTS += ' "accumulator_bits": 24, "result_bits": 18}'
             lambda p: _set_facts(p, (_FACTS % "4").replace("18", "20")),
             r"low of .* must be -524288, not -131072",
         ),
+        (lambda p: p.graph.node[0].ClearField("input"), "must have more inputs"),
         (lambda p: setattr(p.opset_import[1], "version", 1), "quantize again"),
     ],
 )
