@@ -11,9 +11,12 @@ import numpy as np
 
 from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
 from scalewright.golden.config import EngineConfig, OperandFormat
+from scalewright.golden.network.graph import Node
 from scalewright.golden.quantize import Floats
 
 _GAMMA_BITS = 7
+# Below it, float32 has fewer bits than a scale.
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 # Room above the largest result seen in calibration, where a result is not quantized.
 _HEADROOM = 2.0
 
@@ -32,13 +35,18 @@ class Calibration:
     config: EngineConfig
     clip: Clip
 
-    def gamma(self, tensor: str, node: str) -> float:
-        """Coarse scale of a tensor that becomes the activations of a node."""
+    def gamma(self, tensor: str, node: Node) -> float:
+        """Coarse scale of a tensor that becomes the activations of a node.
+
+        Raises:
+            ValueError: Negative values where activations are unsigned, or a scale that float32 does
+                not hold; the message names the node.
+        """
         fmt = self.config.output
         values = self.tensors[tensor]
         if not fmt.signed and values.min() < 0:
             raise ValueError(
-                f"node {node}: {self.config.datapath} has unsigned activations, but its input "
+                f"{node.label}: {self.config.datapath} has unsigned activations, but its input "
                 f"{tensor} has values down to {values.min():.4g}: leave out the U"
             )
         scaled = fmt.scale_bits is not None
@@ -49,19 +57,35 @@ class Calibration:
             granularity=Granularity.VECTOR if scaled else Granularity.TENSOR,
             vector_size=self.config.datapath.vector_size,
         )
-        return coarse_scale(float(threshold.max()), fmt)
+        scale = coarse_scale(float(threshold.max()), fmt)
+        return _require_scale(scale, f"{node.label}: its input {tensor}", float(threshold.max()))
 
-    def unit(self, tensor: str, bias: Floats, factor: float) -> float:
-        """What 1 is worth in results that are not quantized, for a product's bias and factors."""
+    def unit(self, tensor: str, node: Node, bias: Floats, factor: float) -> float:
+        """What 1 is worth in results that are not quantized, for a product's bias and factors.
+
+        Raises:
+            ValueError: A unit that float32 does not hold; the message names the node.
+        """
         largest = _HEADROOM * float(np.abs(self.tensors[tensor]).max())
         limit = (1 << (self.config.result_bits - 1)) - 1
         # Factors over the unit have to stay below 2^16.
-        return _round_up(max(max(largest, float(np.abs(bias).max())) / limit, factor / 65535))
+        largest = max(largest, float(np.abs(bias).max()))
+        unit = _round_up(max(largest / limit, factor / 65535))
+        return _require_scale(unit, f"{node.label}: its result", largest)
 
 
 def coarse_scale(threshold: float, fmt: OperandFormat) -> float:
     """Coarse scale of activations whose largest vector threshold is `threshold`."""
     return _round_up(threshold / (fmt.qmax * fmt.scale_max))
+
+
+def _require_scale(scale: float, what: str, largest: float) -> float:
+    if not SMALLEST_SCALE <= scale < float("inf"):
+        raise ValueError(
+            f"{what}, {largest:.4g} at most, needs a scale of {scale:.4g}, which float32 does not "
+            "hold: multiply the weights or the inputs by a power of two"
+        )
+    return scale
 
 
 def _round_up(value: float) -> float:

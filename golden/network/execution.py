@@ -18,7 +18,7 @@ import numpy as np
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network.graph import Node, apply_operator
+from scalewright.golden.network.graph import Node, apply_operator, label
 from scalewright.golden.network.operators import window_of
 from scalewright.golden.quantize import Floats, Quantized, as_finite_float32
 from scalewright.golden.requantize import quantize_statically
@@ -77,6 +77,11 @@ class Product:
     gamma: float | None
 
     @property
+    def label(self) -> str:
+        """How messages call it."""
+        return label(self.output, self.kind, self.name)
+
+    @property
     def fraction_bits(self) -> int:
         """Fraction bits f of y: gamma over unit is 2^f."""
         return 0 if self.gamma is None else round(np.log2(self.gamma / self.unit))
@@ -111,7 +116,7 @@ class Product:
                 relu=self.relu,
             )
         except ValueError as error:
-            raise ValueError(f"node {self.name}: {error}") from None
+            raise ValueError(f"{self.label}: {error}") from None
         return Layer(
             weights=_flat(self.weights, 1),
             rescaling=rescaling,
@@ -127,7 +132,7 @@ class Product:
             ValueError: Activations of another shape than the weights want; names the node.
         """
         elements, scales = activations.elements, activations.scales
-        where = f"node {self.name} ({self.kind})"
+        where = self.label
         if (self.kind == "Conv") != (elements.ndim == 5):
             kind = "images" if self.kind == "Conv" else "rows of features"
             raise ValueError(f"{where}: must have {kind}, not {elements.ndim - 1} axes")
@@ -164,12 +169,14 @@ class Network:
         constants: Constants of the host's operators, by name.
         input: Name of its input tensor.
         output: Name of its output tensor.
+        input_shape: Of its input, the batch first, None where any size will do; None if unknown.
     """
 
     steps: tuple[Step, ...]
     constants: Mapping[str, Any]
     input: str
     output: str
+    input_shape: tuple[int | None, ...] | None = None
 
     @property
     def products(self) -> list[Product]:

@@ -13,12 +13,17 @@ from scalewright.golden.quantize import Floats, as_finite_float32
 MATRIX_KINDS = ("Conv", "Gemm", "MatMul")
 
 
+def label(output: str, kind: str, name: str) -> str:
+    """How messages call a node: by the tensor that it gives, and by its name if it has another."""
+    return f"node {output} ({kind})" if name in ("", output) else f"node {output} ({kind} {name})"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Node:
     """One operator.
 
     Attributes:
-        name: Names it in messages.
+        name: Shown beside its output, and no other node's; what tells nodes apart is the output.
         kind: Its operator, as ONNX calls it.
         inputs: Names of its tensors, constants among them; products have their weights second and
             their bias third.
@@ -32,6 +37,11 @@ class Node:
     output: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return label(self.output, self.kind, self.name)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Graph:
@@ -42,12 +52,14 @@ class Graph:
         constants: Its weights and other constants, by name.
         input: Name of its input tensor, (N, ...).
         output: Name of its output tensor.
+        input_shape: Of its input, the batch first, None where any size will do; None if unknown.
     """
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]
     input: str
     output: str
+    input_shape: tuple[int | None, ...] | None = None
 
     def consumers(self, tensor: str) -> list[Node]:
         """The nodes that take a tensor."""
@@ -62,13 +74,16 @@ def apply_operator(node: Node, inputs: list[Any]) -> Floats:
     """
     if node.kind not in OPERATORS:
         raise ValueError(
-            f"node {node.name}: operator {node.kind} is not supported; these are: "
+            f"{node.label}: operator {node.kind} is not supported; these are: "
             f"{', '.join(OPERATORS)}"
         )
     try:
         return OPERATORS[node.kind](*inputs, **node.attributes)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"node {node.name} ({node.kind}): {error}") from None
+    except MemoryError:
+        raise ValueError(f"{node.label}: its result does not fit in memory") from None
+    # NumPy's errors about axes and sizes that attributes give.
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise ValueError(f"{node.label}: {error}") from None
 
 
 def evaluate(graph: Graph, x: Floats) -> dict[str, Floats]:

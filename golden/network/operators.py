@@ -23,6 +23,10 @@ import numpy.typing as npt
 from scalewright.golden.quantize import Floats
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+# A padded input may have this many elements, or this many times as many as without padding.
+_PADDED_ELEMENTS, _PADDED_RATIO = 1 << 22, 64
+# Elements of a result: 4 GiB of float32.
+_RESULT_ELEMENTS = 1 << 30
 _propagating = np.errstate(over="ignore", invalid="ignore")
 
 
@@ -69,11 +73,21 @@ class Window:
             beyond = [stride - 1 if self.ceil_mode else 0 for stride in self.strides]
             top, left, bottom, right = self.pads
             padding = [(0, 0), (top, bottom + beyond[0]), (left, right + beyond[1])]
+            self._require_room(x.shape, [sum(each) for each in padding])
             x = np.pad(x, padding + [(0, 0)] * (x.ndim - 3), constant_values=fill)
         windows = np.lib.stride_tricks.sliding_window_view(x, self._extents(), axis=(1, 2))
         windows = windows[:, :: self.strides[0], :: self.strides[1]][:, :height, :width]
         windows = windows[..., :: self.dilations[0], :: self.dilations[1]]
         return np.moveaxis(windows, (-2, -1), (3, 4))
+
+    def _require_room(self, shape: tuple[int, ...], added: list[int]) -> None:
+        rest = math.prod(shape) // max(1, shape[1] * shape[2])
+        padded = rest * (shape[1] + added[1]) * (shape[2] + added[2])
+        if padded > max(_PADDED_ELEMENTS, _PADDED_RATIO * math.prod(shape)):
+            raise ValueError(
+                f"pads must leave the padded input at most {_PADDED_RATIO} times as large, not "
+                f"pads {self.pads} and strides {self.strides} around {tuple(shape[1:3])}"
+            )
 
     def _extents(self) -> tuple[int, int]:
         (kh, kw), (dh, dw) = self.kernel, self.dilations
@@ -132,6 +146,7 @@ def conv(
         raise ValueError(f"kernel_shape must be w's {w.shape[2:]}, not {kernel_shape}")
     # Given here, ceil_mode is as unknown to the caller as any other wrong attribute.
     windows = window_of(x.shape[2:], ceil_mode=0, **attributes).slide(x.transpose(0, 2, 3, 1))
+    _require_small((*windows.shape[:3], max(len(w), math.prod(windows.shape[3:]))))
     y = np.tensordot(windows, w, axes=((3, 4, 5), (2, 3, 1)))
     return np.ascontiguousarray((y if b is None else y + b).transpose(0, 3, 1, 2))
 
@@ -157,12 +172,15 @@ def gemm(
 @_propagating
 def matmul(a: Floats, b: Floats, c: Floats | None = None) -> Floats:
     """Matrix product, also of vectors and stacks, as in NumPy; `c`, not in ONNX, is a bias."""
+    outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    _require_small((*outer, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ())))
     return np.asarray(a @ b if c is None else a @ b + c)
 
 
 @_propagating
 def add(a: Floats, b: Floats) -> Floats:
     """Sum, each broadcast against the other."""
+    _require_small(np.broadcast_shapes(a.shape, b.shape))
     return np.asarray(a + b)
 
 
@@ -228,6 +246,12 @@ def _pool(
     if counts.min() == 0:
         raise ValueError(f"every window must hold more than padding, unlike {window}")
     return y, counts
+
+
+def _require_small(shape: tuple[int, ...]) -> None:
+    """Before a result is computed: what a small file and a small input can blow up to."""
+    if math.prod(shape) > _RESULT_ELEMENTS:
+        raise ValueError(f"must have at most {_RESULT_ELEMENTS} intermediate numbers, not {shape}")
 
 
 def _require_images(x: Floats) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from scalewright.golden.calibration import Clip, quantize_clipped
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, Step
-from scalewright.golden.network.calibration import Calibration
+from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node, evaluate
 from scalewright.golden.quantize import Floats, Quantized, Scaling
 
@@ -72,22 +72,26 @@ def quantize_network(
     products = [node for node in graph.nodes if node.kind in MATRIX_KINDS]
     if not products:
         raise ValueError("the network has no product with constant weights: nothing to quantize")
-    calibration = Calibration(evaluate(graph, inputs), config, clip)
+    tensors = evaluate(graph, inputs)
+    for node in graph.nodes:
+        if not np.isfinite(tensors[node.output]).all():
+            raise ValueError(f"{node.label}: its result on the inputs has NaN or infinity")
+    calibration = Calibration(tensors, config, clip)
     steps: list[Step] = []
     vectors: dict[str, tuple[str, float]] = {}  # tensors with the name and gamma of their vectors
-    absorbed: set[str] = set()
+    absorbed: set[str] = set()  # outputs of the ReLUs that are a part of a product
 
     def gamma_of(tensor: str, node: Node) -> float:
-        return trained.gammas[node.name] if trained else calibration.gamma(tensor, node.name)
+        return trained.gammas[node.name] if trained else calibration.gamma(tensor, node)
 
     def vectors_of(tensor: str, node: Node) -> tuple[str, float]:
         if node.kind != "Conv" and calibration.tensors[tensor].ndim == 4:
-            raise ValueError(f"node {node.name} ({node.kind}): must have three axes at most, not 4")
+            raise ValueError(f"{node.label}: must have three axes at most, not 4")
         if trained and vectors.get(tensor, ("", gamma_of(tensor, node)))[1] != gamma_of(
             tensor, node
         ):
             raise ValueError(
-                f"node {node.name}: its input {tensor} goes to another product, too, with another "
+                f"{node.label}: its input {tensor} goes to another product, too, with another "
                 f"coarse scale: {vectors[tensor][1]:.6g} and {gamma_of(tensor, node):.6g}"
             )
         if tensor not in vectors:
@@ -100,7 +104,7 @@ def quantize_network(
         return vectors[tensor]
 
     for node in graph.nodes:
-        if node.name in absorbed:
+        if node.output in absorbed:
             continue
         if node.kind not in MATRIX_KINDS:
             steps.append(node)
@@ -109,7 +113,7 @@ def quantize_network(
         relu = _relu_behind(graph, node)
         output = node.output if relu is None else relu.output
         if relu is not None:
-            absorbed.add(relu.name)
+            absorbed.add(relu.output)
         following = _next_product(graph, output, () if trained else _MOVING)
         gamma = None if following is None else gamma_of(output, following)
         if trained:
@@ -118,9 +122,11 @@ def quantize_network(
             weights = _quantize_weights(graph, node, config, clip, scaling)
         bias = _bias(graph, node, len(weights.gamma))
         if gamma is None:
-            unit = calibration.unit(output, bias, _largest_factor(weights, input_gamma, config))
+            unit = calibration.unit(
+                output, node, bias, _largest_factor(weights, input_gamma, config)
+            )
         else:
-            unit = _finest_unit(node.name, gamma, weights, input_gamma, bias, config)
+            unit = _finest_unit(node.label, gamma, weights, input_gamma, bias, config)
             vectors[output] = output, gamma
         attributes = dict(node.attributes) if node.kind == "Conv" else {}
         if node.kind == "Conv":
@@ -141,7 +147,13 @@ def quantize_network(
         steps.append(_as_computed(product, input_gamma, config))
     used = {name for step in steps if isinstance(step, Node) for name in step.inputs}
     constants = {name: value for name, value in graph.constants.items() if name in used}
-    return Network(steps=tuple(steps), constants=constants, input=graph.input, output=graph.output)
+    return Network(
+        steps=tuple(steps),
+        constants=constants,
+        input=graph.input,
+        output=graph.output,
+        input_shape=graph.input_shape,
+    )
 
 
 def _as_computed(product: Product, input_gamma: float, config: EngineConfig) -> Product:
@@ -169,25 +181,42 @@ def weight_matrix(node: Node, weights: Floats) -> Floats:
     if node.kind == "Conv":
         if node.attributes.get("group", 1) != 1 or weights.ndim != 4:
             raise ValueError(
-                f"node {node.name} (Conv): must have two dimensions and one group, not weights "
+                f"{node.label}: must have two dimensions and one group, not weights "
                 f"{weights.shape} and {node.attributes.get('group', 1)} groups"
             )
         return weights.transpose(0, 2, 3, 1)
     if weights.ndim != 2:
-        raise ValueError(
-            f"node {node.name} ({node.kind}): weights must be a matrix, not {weights.shape}"
-        )
+        raise ValueError(f"{node.label}: weights must be a matrix, not {weights.shape}")
     if node.kind == "Gemm":
         plain = {"alpha": 1.0, "beta": 1.0, "transA": 0}
         for name, value in plain.items():
             if node.attributes.get(name, value) != value:
                 raise ValueError(
-                    f"node {node.name} (Gemm): {name} must be {value:g}, "
-                    f"not {node.attributes[name]}"
+                    f"{node.label}: {name} must be {value:g}, not {node.attributes[name]}"
                 )
         if node.attributes.get("transB", 0):
             return weights
     return weights.T
+
+
+def product_problems(graph: Graph) -> list[str]:
+    """Why products of a network cannot be quantized, whatever the inputs; each names its node."""
+    problems = []
+    for node in graph.nodes:
+        if node.kind not in MATRIX_KINDS or any(n not in graph.constants for n in node.inputs[1:]):
+            continue  # not for this function to say
+        try:
+            weights = weight_matrix(node, graph.constants[node.inputs[1]])
+            _bias(graph, node, len(weights))
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        for name in node.inputs[1:]:
+            values = graph.constants[name]
+            if values.size == 0 or not np.isfinite(values).all():
+                what = "no elements" if values.size == 0 else "NaN or infinity"
+                problems.append(f"{node.label}: its constant {name} {values.shape} has {what}")
+    return problems
 
 
 def _quantize_weights(
@@ -209,7 +238,7 @@ def _bias(graph: Graph, node: Node, channels: int) -> Floats:
     bias = np.asarray(graph.constants[node.inputs[2]], np.float32)
     if bias.size not in (1, channels) or bias.shape[-1:] not in ((), (bias.size,)):
         raise ValueError(
-            f"node {node.name} ({node.kind}): its bias must have one number for each of "
+            f"{node.label}: its bias must have one number for each of "
             f"{channels} channels, not shape {bias.shape}"
         )
     return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), channels))
@@ -239,7 +268,7 @@ def _next_product(graph: Graph, tensor: str, moving: tuple[str, ...]) -> Node | 
 
 
 def _finest_unit(
-    name: str,
+    node: str,
     gamma: float,
     weights: Quantized,
     input_gamma: float,
@@ -254,12 +283,13 @@ def _finest_unit(
         unit = gamma * 2.0**-fraction_bits
         if (
             (levels << fraction_bits <= limit or fraction_bits == 0)
+            and unit >= SMALLEST_SCALE
             and np.abs(np.rint(bias.astype(np.float64) / unit)).max() <= limit
             and largest_factor / unit < 1 << 16
         ):
             return unit
     raise ValueError(
-        f"node {name}: its bias, {np.abs(bias).max():.4g}, does not fit results of "
+        f"{node}: its bias, {np.abs(bias).max():.4g}, does not fit results of "
         f"{config.result_bits} bits in units of {gamma:.4g}"
     )
 

@@ -1,16 +1,18 @@
 """What commands that run networks share: the engine's size, and the table of its layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import Any
 
 import click
+import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.networks import NetworkRun
+from scalewright.sim.files.text import printable
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def engine_size_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def layer_table(ran: NetworkRun) -> Table:
-    """One row for each layer."""
+def layer_table(ran: NetworkRun, noise: Mapping[str, float | None]) -> Table:
+    """One row for each layer; `noise` is the signal-to-noise ratio of the results of some."""
     table = Table(
         "layer",
         "operator",
@@ -61,23 +63,72 @@ def layer_table(ran: NetworkRun) -> Table:
         "cycles",
         "MACs busy %",
         "useful %",
+        "SNR dB",
         "results",
         "saturated",
         "mismatches",
     )
     for layer in ran.layers:
         table.add(
-            layer.name,
+            printable(layer.name),
             layer.kind,
             layer.rows,
             layer.cycles,
             100 * layer.utilisation,
             100 * layer.efficiency,
+            shown(noise.get(layer.name)),
             layer.results,
             layer.saturated,
             layer.mismatch_count,
         )
     return table
+
+
+def golden_table(
+    network: Network, noise: Mapping[str, float | None], saturated: Mapping[str, int]
+) -> Table:
+    """One row for each layer that golden ran."""
+    table = Table("layer", "operator", "SNR dB", "saturated")
+    for product in network.products:
+        table.add(
+            printable(product.name),
+            product.kind,
+            shown(noise.get(product.name)),
+            saturated[product.name],
+        )
+    return table
+
+
+def shown(value: float | None) -> float | str:
+    """A cell of a table."""
+    return "-" if value is None else value
+
+
+def require_input(
+    source: str, values: npt.NDArray[Any], shape: tuple[int | None, ...] | None
+) -> None:
+    """Check that inputs are numbers of the shape that a model declares, but for the batch.
+
+    Raises:
+        TypeError, ValueError: They are not; the message begins with their source.
+    """
+    if values.dtype.kind not in "fiuV":
+        raise TypeError(f"{source}: inputs must be real numbers, not {values.dtype}")
+    if values.ndim == 0 or values.size == 0:
+        raise ValueError(f"{source}: must have at least one input, not shape {values.shape}")
+    if shape is None:
+        return
+    sizes = zip(shape[1:], values.shape[1:], strict=False)
+    if len(shape) != values.ndim or any(want not in (None, got) for want, got in sizes):
+        wanted = ", ".join(["N", *("any" if size is None else str(size) for size in shape[1:])])
+        raise ValueError(f"{source}: the model takes inputs ({wanted}), not {values.shape}")
+
+
+def batch_hint(shape: tuple[int | None, ...] | None, count: int) -> str:
+    """What may be the cause where a model fails that declares another batch."""
+    if shape is None or not shape or shape[0] in (None, count):
+        return ""
+    return f" (the model declares batches of {shape[0]}, not {count}: export it with any batch)"
 
 
 def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:
@@ -90,10 +141,11 @@ def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:
     for layer in ran.layers:
         for mismatch in layer.mismatches[:1]:
             text += (
-                f"\nlayer {layer.name}: result {mismatch.index}: got {mismatch.got:#x}, "
+                f"\nlayer {printable(layer.name)}: result {mismatch.index}: got {mismatch.got:#x}, "
                 f"want {mismatch.want:#x}"
                 if mismatch.got is not None and mismatch.want is not None
-                else f"\nlayer {layer.name}: result {mismatch.index} is missing or surplus"
+                else f"\nlayer {printable(layer.name)}: result {mismatch.index} is missing or "
+                "surplus"
             )
     return text
 
@@ -105,6 +157,6 @@ def reloading_line(network: Network, config: EngineConfig) -> str | None:
     if not longer:
         return None
     return (
-        f"the weights of {', '.join(longer)} do not fit the buffer and come again for every row: "
-        f"--depth {max(rows.values())} would hold them"
+        f"the weights of {printable(', '.join(longer))} do not fit the buffer and come again for "
+        f"every row: --depth {max(rows.values())} would hold them"
     )

@@ -1,5 +1,6 @@
 """`scalewright quantize`: a float network becomes one of integers."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network, weight_matrix
 from scalewright.golden.quantize import Quantized, Scaling
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.engine import batch_hint, require_input
 from scalewright.sim.cli.options import (
     clip_option,
     json_option,
@@ -25,6 +27,7 @@ from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.tensors import replacing, require_writable
+from scalewright.sim.files.text import printable
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
 
@@ -84,25 +87,29 @@ def quantize(
           -o build/digits.vsq.onnx
     """
     require_writable(json_file)
-    graph = read_graph(model)
+    graph = read_graph(model, quantizable=True)
     engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
     values = tensor_file.load(inputs)
+    require_input(inputs, values, graph.input_shape)
     try:
         network = quantize_network(graph, values, engine, clip, scaling=Scaling(scaling))
-    except ValueError as error:
-        raise ValueError(f"{model} on {inputs}: {error}") from None
-    real = evaluate(graph, values)
+        real = evaluate(graph, values)
+    except (ValueError, TypeError) as error:
+        hint = batch_hint(graph.input_shape, len(values))
+        raise ValueError(printable(f"{model} on {inputs}: {error}{hint}")) from None
     saturated: dict[str, int] = {}
 
     def count(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
         result = run_layer(layer, activations, engine)
-        saturated[product.name] = int(result.saturated.sum())
+        saturated[product.output] = int(result.saturated.sum())
         return result
 
     tensors = run_network(network, values, engine, run=count)
-    written = write_model(
-        network, engine, values.shape[1:], real[graph.output].shape[1:]
-    ).SerializeToString()
+    sizes = graph.input_shape[1:] if graph.input_shape else values.shape[1:]
+    output_sizes: tuple[int | None, ...] = real[graph.output].shape[1:]
+    if None in sizes:
+        output_sizes = (None,) * len(output_sizes)
+    written = write_model(network, engine, sizes, output_sizes).SerializeToString()
     with replacing(output) as scratch:
         scratch.write_bytes(written)
 
@@ -121,11 +128,17 @@ def quantize(
         )
         shape = " x ".join(str(size) for size in exact.shape)
         table.add(
-            product.name, product.kind, shape, weights_snr, results_snr, saturated[product.name]
+            printable(product.name),
+            product.kind,
+            shape,
+            weights_snr,
+            results_snr,
+            saturated[product.output],
         )
         layers.append(
             {
                 "name": product.name,
+                "output": product.output,
                 "kind": product.kind,
                 "shape": exact.shape,
                 "gamma": product.gamma,
@@ -134,7 +147,7 @@ def quantize(
                 "relu": product.relu,
                 "weights_snr_db": weights_snr,
                 "results_snr_db": results_snr,
-                "saturated": saturated[product.name],
+                "saturated": saturated[product.output],
             }
         )
     table.print()
@@ -142,6 +155,10 @@ def quantize(
         f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
         f"calibrated on {len(values)} inputs with clipping by {clip}"
     )
+    following = shlex.join(
+        ["scalewright", "run", str(output), inputs, "--float", str(model), "--on", "golden"]
+    )
+    click.echo(f"Next: {printable(following)}")
     write_json(
         json_file,
         {
@@ -151,6 +168,8 @@ def quantize(
             "config": engine.datapath.as_dict(),
             "result_bits": result_bits,
             "clip": str(clip),
+            "inputs": len(values),
             "layers": layers,
+            "next": following,
         },
     )

@@ -9,7 +9,8 @@ import onnx
 from onnx import helper
 
 DOMAIN = "scalewright"
-VERSION = 1
+# 2: Rescale adds the bias, behind the rounding.
+VERSION = 2
 OPSET = 21
 IR_VERSION = 10
 
@@ -20,16 +21,23 @@ def functions() -> list[onnx.FunctionProto]:
 
 
 def _rescale() -> onnx.FunctionProto:
-    """Y = unit * clip(round(X / unit)): results of R bits; `low` and `high` are their ends."""
+    """Y = unit * clip(round(X / unit) + bias): results of R bits; `low` and `high` are their ends.
+
+    The bias is added behind the rounding, as golden/rescale.py has it: integers, in units. Both are
+    exact in float32 up to 2^24, and so is the sum of those that do not saturate. X is a float32 sum
+    of real numbers; where that sum is exact, so are ties.
+    """
     return _function(
         "Rescale",
-        ["X", "unit"],
+        ["X", "unit", "bias"],
         ["low", "high"],
         [
             *_floats("low", "high"),
             helper.make_node("Div", ["X", "unit"], ["ratio"]),
             helper.make_node("Round", ["ratio"], ["rounded"]),
-            helper.make_node("Clip", ["rounded", "low", "high"], ["y"]),
+            helper.make_node("Cast", ["bias"], ["offset"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Add", ["rounded", "offset"], ["shifted"]),
+            helper.make_node("Clip", ["shifted", "low", "high"], ["y"]),
             helper.make_node("Mul", ["y", "unit"], ["Y"]),
         ],
     )

@@ -19,21 +19,27 @@ from onnx import TensorProto, helper
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Network
-from scalewright.sim.models.float_model import load_model
+from scalewright.sim.models.constants import fold_constants
+from scalewright.sim.models.file import load_model, naming
 from scalewright.sim.models.functions import DOMAIN, IR_VERSION, OPSET, VERSION, functions
 from scalewright.sim.models.reader import ModelReader
 from scalewright.sim.models.writer import ModelWriter
 
 _CONFIG_KEY = "scalewright.engine"
+# Characters of the configuration.
+_LARGEST_FACTS = 1000
 
 
 def write_model(
     network: Network,
     config: EngineConfig,
-    input_shape: tuple[int, ...],
-    output_shape: tuple[int, ...],
+    input_shape: tuple[int | None, ...],
+    output_shape: tuple[int | None, ...],
 ) -> onnx.ModelProto:
-    """A quantized network as an ONNX model; shapes without the batch."""
+    """A quantized network as an ONNX model.
+
+    Shapes are without the batch, with None where any size will do.
+    """
     writer = ModelWriter(network, config)
     graph = helper.make_graph(
         writer.nodes,
@@ -70,15 +76,40 @@ def read_model(path: Path) -> tuple[Network, EngineConfig]:
         ValueError: It is no ONNX model, or none that `write_model` wrote.
     """
     model = load_model(path)
+    with naming(path):
+        config = _config(model)
+        fold_constants(model, ())
+        return ModelReader(model.graph, config).network(), config
+
+
+def _config(model: onnx.ModelProto) -> EngineConfig:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     if _CONFIG_KEY not in properties:
-        raise ValueError(f"{path}: not a quantized network: `scalewright quantize` makes one")
-    facts = json.loads(properties[_CONFIG_KEY])
-    result_bits = facts.pop("result_bits")
-    datapath = DatapathConfig.parse(facts.pop("notation"), **facts)
-    config = EngineConfig(datapath=datapath, result_bits=result_bits)
-    return ModelReader(model.graph, config).network(), config
+        raise ValueError("not a quantized network: `scalewright quantize` makes one")
+    versions = {entry.version for entry in model.opset_import if entry.domain == DOMAIN}
+    if versions != {VERSION}:
+        raise ValueError(
+            f"its functions must be of version {VERSION}, not {versions or 'none'}: quantize again"
+        )
+    try:
+        facts = json.loads(properties[_CONFIG_KEY][:_LARGEST_FACTS])
+    except (ValueError, RecursionError):
+        facts = None
+    wanted = {"notation": str, "vector_size": int, "scale_product_bits": int}
+    wanted |= {"accumulator_bits": int, "result_bits": int}
+    absent = ("scale_product_bits",)  # null where all bits are kept
+    if not isinstance(facts, dict) or facts.keys() != wanted.keys():
+        raise ValueError(f"its metadata {_CONFIG_KEY} must be JSON with {', '.join(wanted)}")
+    for name, kind in wanted.items():
+        if type(facts[name]) is not kind and not (name in absent and facts[name] is None):
+            raise ValueError(f"its metadata {_CONFIG_KEY}: {name} must be {kind.__name__}")
+    try:
+        result_bits = facts.pop("result_bits")
+        datapath = DatapathConfig.parse(facts.pop("notation"), **facts)
+        return EngineConfig(datapath=datapath, result_bits=result_bits)
+    except ValueError as error:
+        raise ValueError(f"its metadata {_CONFIG_KEY}: {error}") from None
 
 
-def _value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+def _value(name: str, shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])

@@ -66,15 +66,11 @@ class ModelWriter:
     def _product(self, product: Product) -> None:
         name = product.name
         weights = self._weights(product)
-        bias = self._constant(f"{name}_bias", product.bias)
         total = self._fresh(f"{name}_sum")
-        if product.kind == "MatMul":
-            bare = self._fresh(f"{name}_product")
-            self._node("MatMul", (product.input, weights), bare, name)
-            self._node("Add", (bare, bias), total, self._fresh(f"{name}_add"))
-        else:
-            attributes = {"transB": 1} if product.kind == "Gemm" else product.attributes
-            self._node(product.kind, (product.input, weights, bias), total, name, **attributes)
+        attributes = {"transB": 1} if product.kind == "Gemm" else product.attributes
+        self._node(product.kind, (product.input, weights), total, name, **attributes)
+        units = np.rint(product.bias.astype(np.float64) / product.unit).astype(np.int32)
+        axes = (-1, 1, 1) if product.kind == "Conv" else (-1,)
         # The last of the chain gives the product's output.
         chain = ["rescaled"]
         if product.relu:
@@ -85,7 +81,11 @@ class ModelWriter:
         limit = 1 << (self._config.result_bits - 1)
         self._node(
             "Rescale",
-            (total, self._constant(f"{name}_unit", np.float32(product.unit))),
+            (
+                total,
+                self._constant(f"{name}_unit", np.float32(product.unit)),
+                self._constant(f"{name}_bias", units.reshape(axes)),
+            ),
             outputs[0],
             self._fresh(f"{name}_rescale"),
             domain=DOMAIN,

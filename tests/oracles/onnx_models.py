@@ -208,7 +208,7 @@ def _compare_product(
     Args:
         product: The product.
         x: Its input.
-        total: Its result in ONNX Runtime, with its bias but not rescaled.
+        total: Its result in ONNX Runtime, without its bias, not rescaled.
         chain: What Rescale and the nodes behind it give there.
         config: The engine.
     """
@@ -217,12 +217,12 @@ def _compare_product(
     assert sums.values is not None
     assert not sums.saturated.any()
     factors = np.ldexp(layer.rescaling.mantissas.astype(np.float64), -layer.rescaling.exponents)
-    exact = (sums.values * factors + layer.rescaling.biases) * product.unit
+    exact = sums.values * factors * product.unit
     # Float32 sums of less than 300 terms, in any order, of numbers that may be larger than the sum.
     atol = 1e-5 * np.abs(exact).max()
     np.testing.assert_allclose(total, exact.reshape(total.shape), rtol=0, atol=atol)
     unit, limit = np.float32(product.unit), np.float32(1 << (config.result_bits - 1))
-    y = np.clip(np.rint(total / unit), -limit, limit - 1)
+    y = np.clip(np.rint(total / unit) + layer.rescaling.biases, -limit, limit - 1)
     np.testing.assert_array_equal(chain[0], y * unit)
     golden_y, _ = rescale(sums.values, replace(layer.rescaling, relu=False))
     # Only where the exact result is nearer to a tie than float sums are exact may the rounding

@@ -93,9 +93,9 @@ def test_unsigned_activations_must_not_be_negative(tmp_path: Path) -> None:
         r"^node {}: 4/4U/4/6 has unsigned activations, but its input {} has values down to "
         r"-\d\.\d+: leave out the U$"
     )
-    with pytest.raises(ValueError, match=message.format("second", "a")):
+    with pytest.raises(ValueError, match=message.format(r"y \(Gemm second\)", "a")):
         quantize_network(graph, x, config, Clip("max"))
-    with pytest.raises(ValueError, match=message.format("a_node", "x")):
+    with pytest.raises(ValueError, match=message.format(r"a \(Gemm a_node\)", "x")):
         quantize_network(graph, -x, config, Clip("max"))
 
 
@@ -147,14 +147,18 @@ def test_dead_channels_give_their_bias(notation: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "body", "message"),
     [
-        ("6->6", "y = Gemm<alpha=0.5>(x, w)", r"\(Gemm\): alpha must be 1, not 0.5"),
-        ("6,4,4->6,4,4", "y = Conv<group=2>(x, k)", r"\(Conv\): group must be 1, not 2"),
-        ("6,3,6->6,3,6", "y = MatMul(x, w)", r"\(MatMul\): must have three axes at most, not 4"),
-        ("6->6", "y = MatMul(x, b)", r"\(MatMul\): weights must be a matrix, not \(6,\)"),
+        ("6->6", "y = Gemm<alpha=0.5>(x, w)", r"y \(Gemm y_node\): alpha must be 1, not 0.5"),
+        ("6,4,4->6,4,4", "y = Conv<group=2>(x, k)", r"y \(Conv y_node\): group must be 1, not 2"),
+        (
+            "6,3,6->6,3,6",
+            "y = MatMul(x, w)",
+            r"y \(MatMul y_node\): must have three axes at most, not 4",
+        ),
+        ("6->6", "y = MatMul(x, b)", r"y \(MatMul y_node\): weights must be a matrix, not \(6,\)"),
         (
             "6->6",
             "[y_node] a = Gemm(x, w, low) c = Relu(a) y = Gemm(c, w)",
-            ": its bias, 1e.06, does not fit results of 18 bits in units of 1",
+            r"a \(Gemm first\): its bias, 1e.06, does not fit results of 18 bits in units of 1",
         ),
     ],
 )
@@ -163,7 +167,7 @@ def test_what_cannot_be_quantized_names_its_node(
 ) -> None:
     graph = _graph(body.replace("[y_node]", "[first]"), tmp_path, shape)
     x = uniform(0, 4, *models.sizes(shape.split("->")[0]))
-    with pytest.raises(ValueError, match=rf"^node (y_node|first) ?{message}$"):
+    with pytest.raises(ValueError, match=rf"^node {message}$"):
         quantize_network(graph, x, _SIGNED, Clip("max"))
 
 
@@ -180,7 +184,7 @@ def test_inputs_must_have_the_channels_of_the_weights(
     graph = _graph("y = Conv(x, k)", tmp_path, "6,4,4->6,4,4")
     network = quantize_network(graph, uniform(0, 4, 6, 4, 4), _SIGNED, Clip("max"))
     with pytest.raises(
-        ValueError, match=rf"^node y_node \(Conv\): activations must have {message}$"
+        ValueError, match=rf"^node y \(Conv y_node\): activations must have {message}$"
     ):
         run_network(network, uniform(0, 4, *models.sizes(shape)), _SIGNED)
 
@@ -188,7 +192,7 @@ def test_inputs_must_have_the_channels_of_the_weights(
 def test_convolutions_take_images(tmp_path: Path) -> None:
     graph = _graph("y = Conv(x, k)", tmp_path, "6,4,4->6,4,4")
     network = quantize_network(graph, uniform(0, 4, 6, 4, 4), _SIGNED, Clip("max"))
-    with pytest.raises(ValueError, match=r"^node y_node \(Conv\): must have images, not 2 axes$"):
+    with pytest.raises(ValueError, match=r"^node y \(Conv y_node\): must have images, not 2 axes$"):
         run_network(network, uniform(0, 4, 6), _SIGNED)
 
 
