@@ -34,6 +34,26 @@ def load(source: str) -> Array:
         OSError: The file cannot be opened.
     """
     path, name = _split(source)
+    tensors = load_all(path)
+    if name is None:
+        if len(tensors) != 1:
+            raise ValueError(
+                f"{path}: name one of its tensors, as in {path}:{next(iter(tensors), 'NAME')}; "
+                f"it has {', '.join(tensors) or 'none'}"
+            )
+        (name,) = tensors
+    if name not in tensors:
+        raise ValueError(f"{path}: no tensor {name}; it has {', '.join(tensors) or 'none'}")
+    return tensors[name]
+
+
+def load_all(path: Path) -> Mapping[str, Array]:
+    """Read all tensors of a file, by name.
+
+    Raises:
+        ValueError: An unknown kind of file, one that cannot be read.
+        OSError: The file cannot be opened.
+    """
     readers: dict[str, Callable[[Path], Mapping[str, Array]]] = {
         ".npy": _read_npy,
         ".npz": _read_npz,
@@ -45,20 +65,10 @@ def load(source: str) -> Array:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        tensors = reader(path)
+        return reader(path)
     except _UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path}: not a readable {path.suffix} file: {reason}") from None
-    if name is None:
-        if len(tensors) != 1:
-            raise ValueError(
-                f"{path}: name one of its tensors, as in {path}:{next(iter(tensors), 'NAME')}; "
-                f"it has {', '.join(tensors) or 'none'}"
-            )
-        (name,) = tensors
-    if name not in tensors:
-        raise ValueError(f"{path}: no tensor {name}; it has {', '.join(tensors) or 'none'}")
-    return tensors[name]
 
 
 def save(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
