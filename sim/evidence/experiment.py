@@ -15,6 +15,20 @@ from scipy import stats
 
 from scalewright.sim.evidence.row import FAILS, HOLDS, OPEN, Row
 
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "OPEN",
+    "Experiment",
+    "Measured",
+    "Row",
+    "compare",
+    "interval",
+    "steps",
+    "values",
+    "verdict",
+]
+
 # Measurements by arm and metric, of one seed.
 Measured: TypeAlias = dict[str, dict[str, float]]
 

@@ -19,7 +19,7 @@ _COLORS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:gray"}
 _PANELS_PER_LINE = 3
 
 # Height of a line of panels: that of its frame, and of each of its cases, in inches.
-_FRAME, _CASE = 0.95, 0.24
+_FRAME, _CASE = 1.1, 0.24
 
 _LINE = re.compile(
     r"\| (?P<claim>[^|]+) \| (?P<source>[^|]+) \| (?P<metric>[^|]+) \| (?P<result>[^|]+) "
@@ -110,7 +110,8 @@ def _draw_panel(axes: Any, claim: str, cases: list[tuple[str, Row]]) -> None:
         )  # fmt: skip
     metric = cases[0][1].metric
     unit = "lower NLL, nats" if metric.startswith("NLL") else f"gain in: {metric}"
-    axes.set_title(f"{claim} ({cases[0][1].source})", fontsize=9)
+    axes.set_title(f"{claim}\n{cases[0][1].source}", fontsize=9)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_yticks(range(len(cases)), [name or "the claim" for name, _ in cases], fontsize=8)
     axes.set_ylim(len(cases) - 0.4, -0.6)
     axes.set_xlabel(unit, fontsize=8)

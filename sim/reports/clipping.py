@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -133,11 +134,11 @@ def plot(
     errors = [float(mean_squared_error(group, fmt, np.array([t]))[0]) for t in thresholds]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(thresholds, errors, color="0.6", zorder=1)
+    axes.plot(thresholds, errors, color="0.6", zorder=1, label="any threshold")
     if all(error > 0 for error in (*errors, *(choice.mse[0] for choice in choices))):
         axes.set_yscale("log")
     markers = "*osv^DP"
-    for choice, marker in zip(choices, markers, strict=False):
+    for choice, marker in zip(choices, cycle(markers), strict=False):
         axes.scatter(
             choice.thresholds[:1],
             choice.mse[:1],
@@ -148,7 +149,7 @@ def plot(
         )
     bits = f"{fmt.element_bits} bits, {'signed' if fmt.signed else 'unsigned'}"
     axes.set_title(f"Clipping threshold of {group.shape[1]:,} samples at {bits}")
-    axes.set_xlabel("threshold")
-    axes.set_ylabel("mean squared error")
+    axes.set_xlabel("threshold (unit of the tensor)")
+    axes.set_ylabel("mean squared error (its square)")
     axes.legend()
     figure.savefig(path, format=kind)

@@ -30,7 +30,7 @@ def test_every_comparison_is_in_a_panel_of_its_claim() -> None:
 def test_committed_picture_is_that_of_the_page() -> None:
     drawn = _PAGE.with_suffix(".svg").read_text()
     for claim, cases in picture.panels(picture.read(_PAGE)).items():
-        assert f">{claim} (" in drawn
+        assert f">{claim}<" in drawn
         for name, row in cases:
             assert row.interval is not None
             assert name in drawn
