@@ -119,8 +119,8 @@ def generate(
         f"{output}: module {design.module}, {config.summary}; ports and timing in {description}, "
         f"an instantiation in {instance}, the datasheet in {page}"
     )
-    notation = [] if block == "vector-mac" else ["--block", block]
+    words = [] if block == "vector-mac" else ["--block", block]
     suggest(
-        *("scalewright", "regress", *command_words(config), *notation),
+        *("scalewright", "regress", *command_words(config), *words),
         purpose="plays it against the golden model",
     )
