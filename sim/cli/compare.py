@@ -1,126 +1,224 @@
-"""`scalewright compare`: the user's own tensors through the RTL."""
+"""`scalewright compare`: the user's own tensors, quantized in many ways, and through the RTL."""
 
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 
-from scalewright.golden.calibration import Clip
-from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
+from scalewright.sim.blocks.vector_mac import words as command_words
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.operands import load_operands
-from scalewright.sim.cli.options import (
-    clip_option,
-    json_option,
-    output_path,
-    progress_bar,
-    scaling_option,
-    write_json,
-)
+from scalewright.sim.cli.compare_checkpoint import compare_checkpoint
+from scalewright.sim.cli.next_step import suggest
+from scalewright.sim.cli.operands import Matrices, load_matrices
+from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.sweep import Sweep, sweep_options
 from scalewright.sim.cli.table import Table
-from scalewright.sim.execution.products import compare_matmul, real_product, signal_to_noise_db
+from scalewright.sim.execution.products import compare_matmul
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.research import picture
+from scalewright.sim.research.chart import chart, key
+from scalewright.sim.research.choice import Choice, labels
+from scalewright.sim.research.point import Point
+from scalewright.sim.research.product import OPERANDS, Product, multiply
 from scalewright.sim.simulators.build import build
+
+_BITS = "stored bits per element (element bits + scale bits / V), mean of weights and activations"
+_RATIO = "SNR of the products (dB)"
 
 
 @click.command()
 @click.argument("weights")
-@click.argument("activations")
+@click.argument("activations", required=False)
+@sweep_options
 @click.option(
-    "--config",
-    metavar="NOTATION",
-    type=NotationOrPreset(),
-    required=True,
-    help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
+    "--all",
+    "whole",
+    is_flag=True,
+    help="Compare all weights of a checkpoint, layer by layer; without ACTIVATIONS.",
 )
-@datapath_options
-@scaling_option
-@clip_option
+@click.option(
+    "--rtl", is_flag=True, help="Play the products in the RTL too, and compare it with golden."
+)
+@output_path("--plot", "plot", metavar="FILE", help="Draw SNR against bits (.png, .svg, .pdf).")
 @output_path(
-    "--out", metavar="FILE", help="Write integers, scales and results to a .npz or .safetensors."
+    "--out",
+    metavar="FILE",
+    help="Of one configuration: write integers, scales and results to a .npz or .safetensors.",
 )
 @json_option
 def compare(
     weights: str,
-    activations: str,
-    config: DatapathConfig,
-    datapath: DatapathOptions,
-    scaling: str,
-    clip: Clip,
+    activations: str | None,
+    swept: Sweep,
+    whole: bool,
+    rtl: bool,
+    plot: Path | None,
     out: Path | None,
     json_file: Path | None,
 ) -> int:
-    """Quantize two tensors, multiply them in the RTL, compare every accumulator with golden.
+    """Quantize tensors in several ways, and compare the noise with what each way stores.
 
     WEIGHTS (M, K) and ACTIVATIONS (N, K) are .npy, .npz or .safetensors files; FILE:NAME picks
-    one tensor of several. Weights have one coarse scale for each row, activations one in all. Exit
-    status 1 if any accumulator differs.
+    one tensor of several. Weights have one coarse scale for each row, activations one in all.
+    Their product is computed as the hardware does it, by the golden model, and with --rtl by the
+    RTL as well, every accumulator compared: exit status 1 if any differs. Without ACTIVATIONS, the
+    noise is that of the weights themselves; with --all of every matrix of a checkpoint, as PyTorch
+    lays them out.
+
+    Options with `,...` take several values, as in `--vector-size 4,16,64`, or come several times:
+    every combination is compared, in one table and one plot.
 
     \b
     Example:
-      scalewright compare model.safetensors:fc1 inputs.npy --config 4/4U/4/6 --out build/fc1.npz
+      scalewright compare w.npy x.npy --config 4/4/4/6,4/4/-/-,8/8/-/- --plot build/snr.png
+      scalewright compare model.safetensors --all --config 4/4/4/6,4/4/-/- --vector-size 4,16,64
+      scalewright compare model.safetensors:fc1 inputs.npy --config 4/4U/4/6 --rtl
     """
-    config = datapath.apply(config)
+    _require_sense(activations, whole, rtl, out)
+    choices = swept.choices(every_vector_size=rtl)
     if out is not None:
+        if len(choices) > 1:
+            raise ValueError(f"--out {out} takes one configuration, not {len(choices)}")
         tensor_file.require_writable_kind(out)
-    tensor_file.require_writable(out, json_file)
-    operands = load_operands(weights, activations, config, scaling, clip)
-    w, a = operands.weights, operands.activations
-    built = build(design_of("vector-mac", config))
-    total = len(w.elements) * len(a.elements) * w.elements.shape[1]
-    started = perf_counter()
-    with progress_bar("vector pairs", total) as advance:
-        result = compare_matmul(built, w, a, config, progress=advance)
-    seconds = perf_counter() - started
+    picture.require_plot(plot)
+    tensor_file.require_writable(out, plot, json_file)
+    if activations is None:
+        compare_checkpoint(weights, choices, whole=whole, plot=plot, json_file=json_file)
+        return 0
 
-    product = real_product(result.rtl, w, a, config)
-    summary = {
-        "config": config.as_dict(),
-        "weights": weights,
-        "activations": activations,
-        "scaling": scaling,
-        "clip": str(clip),
-        "vector_pairs": result.vectors,
-        "accumulators": result.rtl.accumulators.size,
-        "mismatches": result.mismatch_count,
-        "saturated": int(result.rtl.saturated.sum()),
-        "signal_to_noise_db": signal_to_noise_db(operands.exact, product),
-        "cycles": result.cycles,
-        "seconds": seconds,
-    }
-    table = Table("configuration", "accumulators", "mismatches", "saturated", "SNR dB", "pairs/s")
-    table.add(
-        config,
-        summary["accumulators"],
-        summary["mismatches"],
-        summary["saturated"],
-        summary["signal_to_noise_db"],
-        round(result.vectors / seconds),
+    matrices = load_matrices(weights, activations)
+    products = _multiply_all(matrices, choices, rtl)
+    _print_table(products)
+    points = [
+        Point(name, each.choice.series, each.choice.stored_bits(*OPERANDS), each.signal_to_noise_db)
+        for name, each in zip(labels(choices), products, strict=True)
+    ]
+    drawn = chart(points, x="stored bits per element, mean of both operands", y=_RATIO)
+    if drawn:
+        click.echo("\n" + drawn)
+    for each in products:
+        _report_mismatch(each)
+    if out is not None:
+        summary = _summary(products[0], weights, activations)
+        tensor_file.save(out, products[0].tensors(), summary)
+    if plot is not None:
+        with tensor_file.replacing(plot) as scratch:
+            picture.draw(
+                scratch,
+                plot.suffix.removeprefix("."),
+                points,
+                x=_BITS,
+                y=_RATIO,
+                title=f"{weights} {matrices.weights.shape} times "
+                f"{activations} {matrices.activations.shape}",
+            )
+    write_json(json_file, _results(products, weights, activations))
+    _suggest(products, weights, activations, rtl)
+    return DIFFERENT if any(each.played and each.played.mismatch_count for each in products) else 0
+
+
+def _require_sense(activations: str | None, whole: bool, rtl: bool, out: Path | None) -> None:
+    """Check that the options go together."""
+    if whole and activations is not None:
+        raise ValueError(
+            f"--all compares weights alone: leave out {activations}, or name one tensor of the "
+            "checkpoint, as in model.safetensors:NAME, in place of --all"
+        )
+    for given, option in ((rtl, "--rtl"), (out is not None, "--out")):
+        if given and activations is None:
+            raise ValueError(f"{option} needs ACTIVATIONS: without them there is no product")
+
+
+def _multiply_all(matrices: Matrices, choices: list[Choice], rtl: bool) -> list[Product]:
+    products = []
+    total = len(choices)
+    if rtl:
+        pairs = len(matrices.weights) * len(matrices.activations)
+        length = matrices.weights.shape[1]
+        total = sum(pairs * -(-length // choice.config.vector_size) for choice in choices)
+    with progress_bar("vector pairs" if rtl else "configurations", total) as advance:
+        for choice in choices:
+            operands = matrices.quantize(choice.config, choice.scaling, choice.clip)
+            play = None
+            if rtl:
+                built = build(design_of("vector-mac", choice.config))
+                play = partial(compare_matmul, built, config=choice.config, progress=advance)
+            products.append(
+                multiply(choice, operands.weights, operands.activations, operands.exact, play)
+            )
+            if not rtl:
+                advance(1)
+    return products
+
+
+def _print_table(products: list[Product]) -> None:
+    rtl = any(each.played for each in products)
+    table = Table(
+        *("", "configuration", "V", "P", "clip", "scaling", "bits", "SNR dB"),
+        *("accumulators", "saturated"),
+        *(("mismatches", "pairs/s") if rtl else ()),
     )
+    for index, each in enumerate(products):
+        config = each.choice.config
+        table.add(
+            key(index),
+            config,
+            config.vector_size,
+            config.rounded_scale_product_bits if each.choice.scaled else "-",
+            each.choice.clip,
+            each.choice.scaling.value if each.choice.scaled else "-",
+            each.choice.stored_bits(*OPERANDS),
+            each.signal_to_noise_db,
+            each.result.accumulators.size,
+            each.saturated,
+            *(
+                (each.played.mismatch_count, round(each.vectors / each.seconds))
+                if each.played
+                else ()
+            ),
+        )
     table.print()
-    if result.first_mismatch is not None:
-        mismatch, (n, m) = result.first_mismatch
+
+
+def _report_mismatch(product: Product) -> None:
+    if product.played is not None and product.played.first_mismatch is not None:
+        mismatch, (n, m) = product.played.first_mismatch
         click.echo(
-            f"first mismatch at activation row {n}, weight row {m}: "
+            f"{product.choice.config}: first mismatch at activation row {n}, weight row {m}: "
             f"got {mismatch.got}, want {mismatch.want} (payload words)",
             err=True,
         )
-    if out is not None:
-        tensors: dict[str, npt.NDArray[Any]] = {
-            "accumulators": result.rtl.accumulators,
-            "saturated": result.rtl.saturated.astype(np.uint8),
-            "product": product.astype(np.float32),
-        }
-        for name, operand in (("weights", w), ("activations", a)):
-            tensors[f"{name}.elements"] = operand.elements
-            tensors[f"{name}.gamma"] = operand.gamma
-            if operand.scales is not None:
-                tensors[f"{name}.scales"] = operand.scales
-        tensor_file.save(out, tensors, summary)
-    write_json(json_file, summary)
-    return DIFFERENT if result.mismatch_count else 0
+
+
+def _summary(product: Product, weights: str, activations: str) -> dict[str, Any]:
+    return {**product.as_dict(), "weights": weights, "activations": activations}
+
+
+def _results(products: list[Product], weights: str, activations: str) -> dict[str, Any]:
+    """All figures; those of a single configuration also where they have always stood, on top."""
+    summaries = [_summary(each, weights, activations) for each in products]
+    top = summaries[0] if len(summaries) == 1 else {"weights": weights, "activations": activations}
+    return {**top, "comparisons": summaries}
+
+
+def _suggest(products: list[Product], weights: str, activations: str, rtl: bool) -> None:
+    """What to do about sums that were clipped; to play the best in the RTL; or to generate it."""
+    best = max(products, key=lambda each: (not each.saturated, each.signal_to_noise_db))
+    config = best.choice.config
+    notation, *options = command_words(config)
+    command = ("scalewright", "compare", weights, activations, "--config", notation)
+    if best.saturated:
+        at = options.index("--accumulator-bits")
+        del options[at : at + 2]
+        options += ["--accumulator-bits", "exact"]
+        options += ["--vectors-per-sum", str(best.weights.elements.shape[1])]
+        suggest(*command, *options, purpose="the accumulator saturates: a wide one does not")
+    elif not rtl:
+        options += ["--clip", str(best.choice.clip), "--scaling", best.choice.scaling.value]
+        suggest(*command, *options, "--rtl", purpose="plays it in the RTL")
+    elif any(each.played and each.played.mismatch_count for each in products):
+        suggest("scalewright", "regress", notation, *options, purpose="finds where it differs")
+    else:
+        suggest("scalewright", "generate", notation, *options, "-o", "build/mac.v")

@@ -12,7 +12,7 @@ from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.networks import NetworkRun
-from scalewright.sim.files.text import printable
+from scalewright.sim.files.names import printable
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`scalewright generate`: Verilog and its description."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,15 @@ import click
 
 from scalewright.golden.config import DatapathConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
-from scalewright.sim.blocks import design_of
+from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.next_step import suggest
 from scalewright.sim.cli.options import json_option, output_path, write_json
+from scalewright.sim.datasheet.area import find_area
+from scalewright.sim.datasheet.ownership import require_own
+from scalewright.sim.datasheet.page import datasheet
+from scalewright.sim.datasheet.template import template
 from scalewright.sim.files.tensors import replacing
 
 
@@ -34,7 +40,15 @@ from scalewright.sim.files.tensors import replacing
     "--output",
     metavar="FILE.v",
     required=True,
-    help="The Verilog file; its description goes next to it, as FILE.json.",
+    help="The Verilog file; next to it go FILE.json, FILE_template.vh and FILE.md.",
+)
+@click.option(
+    "--area",
+    "area_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What `scalewright ppa --json` has measured of this design, for the datasheet.  [default: "
+    "the presets' measurements]",
 )
 @json_option
 def generate(
@@ -45,9 +59,14 @@ def generate(
     name: str | None,
     style: str,
     output: Path,
+    area_file: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Write the Verilog of a block, and a JSON file that says how to drive it.
+    """Write the Verilog of a block, and what says how to use it.
+
+    `-o mac.v` gives mac.v; mac.json, every port and field for programs; mac_template.vh, an
+    instantiation with a signal for each field; and mac.md, the datasheet. Files that scalewright
+    has not written are not overwritten.
 
     NOTATION is W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, or a preset: chip-5nm, vs-quant-resnet50,
     vs-quant-bert, int8. The block octav has options in its place.
@@ -66,17 +85,42 @@ def generate(
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
         config = OctavConfig()
     design = design_of(block, config, name=name, style=PortStyle(style))
+    area = find_area(block, config, area_file)
     description = output.with_suffix(".json")
-    # Both files or none.
-    with replacing(output) as verilog, replacing(description) as text:
-        verilog.write_text(design.verilog)
-        text.write_text(json.dumps(design.description, indent=2) + "\n")
+    instance = output.with_name(f"{output.stem}_template.vh")
+    page = output.with_suffix(".md")
+    written = (output, description, instance, page)
+    require_own(*written)
+    files = {
+        "the module": output.name,
+        "its ports and fields, for programs": description.name,
+        "an instantiation to copy": instance.name,
+    }
+    texts = (
+        design.verilog,
+        json.dumps(design.description, indent=2) + "\n",
+        template(design.description, instance.name),
+        datasheet(design, block, config, area, files),
+    )
+    # All files or none.
+    with ExitStack() as stack:
+        for path, text in zip(written, texts, strict=True):
+            stack.enter_context(replacing(path)).write_text(text)
     results: dict[str, Any] = {
         "verilog": str(output),
         "description": str(description),
+        "template": str(instance),
+        "datasheet": str(page),
+        "summary": config.summary,
         **design.description,
     }
     write_json(json_file, results)
     click.echo(
-        f"{output}: module {design.module}, {config.summary}; ports and timing in {description}"
+        f"{output}: module {design.module}, {config.summary}; ports and timing in {description}, "
+        f"an instantiation in {instance}, the datasheet in {page}"
+    )
+    words = [] if block == "vector-mac" else ["--block", block]
+    suggest(
+        *("scalewright", "regress", *BLOCKS[block].words(config), *words),
+        purpose="plays it against the golden model",
     )

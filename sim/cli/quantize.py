@@ -26,8 +26,8 @@ from scalewright.sim.cli.options import (
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.names import printable
 from scalewright.sim.files.tensors import replacing, require_writable
-from scalewright.sim.files.text import printable
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
 

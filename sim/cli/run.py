@@ -28,8 +28,8 @@ from scalewright.sim.cli.options import json_option, output_path, progress_bar, 
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.names import printable
 from scalewright.sim.files.tensors import require_writable
-from scalewright.sim.files.text import printable
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import read_model
 

@@ -13,32 +13,24 @@ from typing import TypeAlias
 import numpy as np
 from scipy import stats
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolvable here"
+from scalewright.sim.evidence.row import FAILS, HOLDS, OPEN, Row
+
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "OPEN",
+    "Experiment",
+    "Measured",
+    "Row",
+    "compare",
+    "interval",
+    "steps",
+    "values",
+    "verdict",
+]
 
 # Measurements by arm and metric, of one seed.
 Measured: TypeAlias = dict[str, dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table.
-
-    Attributes:
-        claim: What is claimed.
-        source: By whom.
-        metric: What was measured.
-        result: What came out, in words.
-        verdict: HOLDS, FAILS or OPEN.
-        interval: Mean and ends of the 95 % interval of the difference, positive where it speaks for
-            the claim; None where the row is no comparison.
-    """
-
-    claim: str
-    source: str
-    metric: str
-    result: str
-    verdict: str
-    interval: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from scalewright.sim.cli.table import Table
-from scalewright.sim.evidence.experiment import FAILS, HOLDS, OPEN, Measured, Row
+from scalewright.sim.evidence.experiment import Measured
+from scalewright.sim.evidence.picture import draw
+from scalewright.sim.evidence.row import Row
 from scalewright.sim.files.tensors import replacing
 
 _COLUMNS = ("claim", "source", "metric", "result", "verdict")
-_COLORS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:gray"}
-
-# Below this the scale of the picture is linear, beyond it logarithmic.
-_LINEAR = 0.01
 
 
 def print_rows(rows: list[Row]) -> None:
@@ -83,31 +81,3 @@ def _arms(results: Mapping[str, list[Measured]]) -> list[str]:
             others = ", ".join(f"{metric} {value:.3g}" for metric, value in means.items())
             lines.append(f"| {name} | {arm} | {nll:.4f} | {accuracy:.2f} | {others} |")
     return lines
-
-
-def draw(file: Path, rows: list[Row]) -> None:
-    """Draw the differences in NLL with their intervals."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    shown = [row for row in rows if row.interval is not None and row.metric.startswith("NLL")]
-    figure = Figure(figsize=(9, 0.24 * len(shown) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(0, color="black", linewidth=0.8)
-    for place, row in enumerate(shown):
-        assert row.interval is not None
-        mean, low, high = row.interval
-        axes.plot([low, high], [place, place], color=_COLORS[row.verdict])
-        axes.plot([mean], [place], "o", color=_COLORS[row.verdict], markersize=4)
-    labels = [f"{row.claim} ({row.metric.removeprefix('NLL, ')})" for row in shown]
-    axes.set_yticks(range(len(shown)), labels, fontsize=7)
-    axes.set_xscale("symlog", linthresh=_LINEAR)
-    axes.invert_yaxis()
-    axes.set_xlabel("gain in NLL (nats), mean and 95 % interval")
-    axes.margins(y=0.01)
-    axes.grid(axis="x", alpha=0.3)
-    with (
-        replacing(file) as scratch,
-        rc_context({"svg.fonttype": "none", "svg.hashsalt": "scalewright"}),
-    ):
-        figure.savefig(scratch, format="svg", metadata={"Date": None})

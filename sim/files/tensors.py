@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -46,13 +46,39 @@ def load(source: str) -> Array:
         OSError: The file cannot be opened.
     """
     path, name = _split(source)
+    return _read(path, partial(tensor_of, path, name))
+
+
+def load_all(path: Path) -> Mapping[str, Array]:
+    """Read all tensors of a file, by name, as `load` reads one.
+
+    Raises:
+        ValueError: An unknown kind of file, or one with a tensor that cannot be read.
+        OSError: The file cannot be opened.
+    """
+    names: list[str] = []
+
+    def note(found: Sequence[str]) -> str:
+        names.extend(found)
+        raise _NotedError
+
+    with suppress(_NotedError):
+        _read(path, note)
+    return {name: _read(path, partial(tensor_of, path, name)) for name in names}
+
+
+class _NotedError(Exception):
+    """Ends a reader that has told what there is."""
+
+
+def _read(path: Path, choose: Choose) -> Array:
     reader = _READERS.get(path.suffix)
     if reader is None:
         raise ValueError(f"{printable(path)}: {_conversion(path)}")
     if not path.is_file():
         raise FileNotFoundError(f"{printable(path)}: no such file")
     try:
-        return reader(path, partial(tensor_of, path, name))
+        return reader(path, choose)
     except ValueError as error:
         raise ValueError(f"{printable(path)}: {error}") from None
 

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
 from scalewright.golden.network.graph import label
-from scalewright.sim.files.text import printable
+from scalewright.sim.files.names import printable
 
 # What protobuf reads at most.
 _LARGEST_FILE = (1 << 31) - 1

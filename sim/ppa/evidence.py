@@ -166,6 +166,10 @@ def _scaled() -> list[Subject]:
     ]
 
 
+def _point_name(notation: str, product: int | None) -> str:
+    return notation if product is None else f"{notation} P={product}"
+
+
 def ratios(bench: Bench, booth: bool) -> list[Ratio]:
     """Everything against everything; the bench is prepared."""
     digits, spread = digits_tensors(), spread_tensors()
@@ -185,7 +189,7 @@ def ratios(bench: Bench, booth: bool) -> list[Ratio]:
     for notation, product, *_ in POINTS[1:]:
         one = bench.of(digits, Subject(config=_config(notation, 16, product)))
         wanted = "area <= 0.40, energy <= 0.43" if product else ""
-        name = notation if product is None else f"{notation} P={product}"
+        name = _point_name(notation, product)
         found.append(_ratio(f"MAC {name}, to 8/8/-/-", one, reference, wanted))
     for tensors in (digits, spread):
         for scaled, unscaled, wanted in _SCALES:
@@ -231,9 +235,13 @@ def main(plot: Path | None, json_file: Path | None) -> None:
         draw(
             plot,
             [
-                (notation, by_name[f"MAC {notation}, to 8/8/-/-"], energy, area)
+                (
+                    notation if product is None else f"{notation}, P = {product}",
+                    by_name[f"MAC {_point_name(notation, product)}, to 8/8/-/-"],
+                    energy,
+                    area,
+                )
                 for notation, product, energy, area in POINTS[1:]
-                if product is None
             ],
         )
 

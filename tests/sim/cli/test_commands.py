@@ -202,7 +202,7 @@ def test_regress_reports_and_fails_on_a_defect(tmp_path: Path) -> None:
 
 def test_compare_writes_what_it_computed(folder: Path) -> None:
     done = _run(
-        "compare", "both.npz:w", "both.npz:a", "--config", "4/4/4/6", "--scaling", "ceil",
+        "compare", "both.npz:w", "both.npz:a", "--config", "4/4/4/6", "--scaling", "ceil", "--rtl",
         "--out", "out.npz", "--json", "out.json", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -264,7 +264,7 @@ def test_compare_clips_as_asked(folder: Path) -> None:
     noise = {}
     for clip in ("max", "mse"):
         done = _run(
-            "compare", "w.npy", "a.npy", "--config", "3/3/-/-", "--clip", clip,
+            "compare", "w.npy", "a.npy", "--config", "3/3/-/-", "--clip", clip, "--rtl",
             "--json", "out.json", cwd=folder,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -292,9 +292,11 @@ def test_octav_unit_generates_and_regresses(tmp_path: Path) -> None:
 def test_zeros_have_no_noise_and_json_no_nan(folder: Path) -> None:
     np.save(folder / "zeros.npy", np.zeros((2, 20), np.float32))
     done = _run(
-        "compare", "zeros.npy", "a.npy", "--config", "4/4/4/6", "--json", "out.json", cwd=folder
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+        "compare", "zeros.npy", "a.npy", "--config", "4/4/4/6", "--rtl", "--json", "out.json",
+        cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert re.fullmatch(r"Next: scalewright .+\n", done.stderr), done.stderr
     assert json.loads((folder / "out.json").read_text())["signal_to_noise_db"] is None
     done = _run(
         "calibrate", "zeros.npy", "--bits", "4", "--plot", "zeros.png", "--json", "out.json",

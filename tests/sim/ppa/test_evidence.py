@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.ppa.evidence import Bench, ratios
+from scalewright.sim.ppa.evidence import POINTS, Bench, ratios
 from scalewright.sim.ppa.measure import Measurement, Subject
 from scalewright.sim.ppa.picture import draw
 from tests.tools.ppa import needs_flow
@@ -59,3 +59,12 @@ def test_picture_is_the_same_each_time(tmp_path: Path) -> None:
         draw(tmp_path / name, [("4/4/4/6", point, 0.761, 0.629)])
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     assert b"<svg" in (tmp_path / "one.svg").read_bytes()
+
+
+def test_committed_picture_has_every_configuration_and_names_its_axes() -> None:
+    drawn = Path("sim/ppa/relative.svg").read_text()
+    for notation, product, *_ in POINTS[1:]:
+        assert f">{notation}{'' if product is None else ','}<" in drawn
+        assert product is None or f">P = {product}<" in drawn
+    for text in ("area / that of 8/8/-/-", "energy per vector pair / that of 8/8/-/-"):
+        assert text in drawn

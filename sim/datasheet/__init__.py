@@ -1,0 +1,1 @@
+"""What a designer reads beside the Verilog: a template to instantiate it, and a datasheet."""

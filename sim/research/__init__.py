@@ -1,0 +1,1 @@
+"""Configurations side by side on a user's tensors: noise against stored bits."""
