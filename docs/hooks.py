@@ -13,7 +13,18 @@ from mkdocs.structure.pages import Page
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = PurePosixPath("docs/pages")
+_TYPES = _ROOT / "build/types/scalewright"
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Link the packages' folders under their names, for mkdocstrings, as `make lint` does."""
+    _TYPES.mkdir(parents=True, exist_ok=True)
+    for room in ("golden", "hw", "sim"):
+        link = _TYPES / room
+        if not link.is_symlink():
+            link.symlink_to(f"../../../{room}")
+    return config
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

@@ -47,9 +47,7 @@ def figure() -> Figure:
     return sheet
 
 
-def _draw_grid(
-    axes: Axes, x: npt.NDArray[np.float32], quantized: Quantized, colour: str
-) -> None:
+def _draw_grid(axes: Axes, x: npt.NDArray[np.float32], quantized: Quantized, colour: str) -> None:
     levels = np.arange(quantized.format.qmin, quantized.format.qmax + 1)
     steps = np.full(len(x) // VECTOR, float(quantized.gamma[0]))
     if quantized.scales is not None:

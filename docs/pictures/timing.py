@@ -28,7 +28,7 @@ def sample() -> dict[str, list[int]]:
         sent = 0
         for cycle in range(CYCLES):
             ctx.set(dut.o.ready, cycle not in _BUSY)
-            valid = 1 <= cycle and sent < len(_SENT)
+            valid = cycle >= 1 and sent < len(_SENT)
             ctx.set(dut.i.valid, valid)
             first, last, weight = _SENT[sent] if valid else (0, 0, 0)
             ctx.set(dut.i.payload.first, first)
