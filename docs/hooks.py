@@ -1,19 +1,24 @@
-"""Lets pages link to files of the repository outside docs/pages: the site gets copies of them.
+"""Two things that Markdown cannot say: links out of docs/pages, and the help of each command.
 
-A link such as `../../sim/ppa/relative.svg` works where the repository is browsed, and, as
+Where pages link to files of the repository outside docs/pages, the site gets copies of them. A link
+such as `../../sim/ppa/relative.svg` works where the repository is browsed, and, as
 `source/sim/ppa/relative.svg`, in the site. A linked Markdown page becomes a page of the site.
 """
 
 import re
 from pathlib import Path, PurePosixPath
 
+from click.testing import CliRunner
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
+from scalewright.sim.cli import COMMANDS, cli
+
 _ROOT = Path(__file__).parents[1]
 _PAGES = PurePosixPath("docs/pages")
 _TYPES = _ROOT / "build/types/scalewright"
+_REFERENCE = re.compile(r"<!-- reference: .* -->")
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 
 
@@ -35,7 +40,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point the links of a page into the site."""
+    """Point the links of a page into the site, and put the help of the commands in its place."""
     del config, files
     source = page.file.src_uri.removeprefix("source/")
     place = PurePosixPath(source) if source != page.file.src_uri else _PAGES / source
@@ -44,7 +49,17 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         target = _target(place, match[1])
         return match[1] if target is None else _way(page.file.src_uri, f"source/{target}")
 
-    return _LINK.sub(pointed, markdown)
+    return _REFERENCE.sub(lambda _: _help(), _LINK.sub(pointed, markdown))
+
+
+def _help() -> str:
+    """What `--help` prints of each command, under its name."""
+    sections = []
+    for command in COMMANDS:
+        words = [command, "--help"]
+        printed = CliRunner().invoke(cli, words, prog_name="scalewright", terminal_width=78)
+        sections.append(f"### {command}\n\n```text\n{printed.output}```")
+    return "\n\n".join(sections)
 
 
 def _add_links(files: Files, config: MkDocsConfig, place: PurePosixPath, markdown: str) -> None:
