@@ -22,14 +22,16 @@ _REFERENCE = re.compile(r"<!-- reference: .* -->")
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Link the packages' folders under their names, for mkdocstrings, as `make lint` does."""
+def on_startup(**_: object) -> None:
+    """Link the packages' folders under their names, as `make lint` does: mkdocstrings reads them.
+
+    It looks which folders there are before it asks any hook for the configuration.
+    """
     _TYPES.mkdir(parents=True, exist_ok=True)
     for room in ("golden", "hw", "sim"):
         link = _TYPES / room
         if not link.is_symlink():
             link.symlink_to(f"../../../{room}")
-    return config
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
