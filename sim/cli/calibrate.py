@@ -8,9 +8,11 @@ import numpy as np
 from scalewright.golden.calibration import Granularity, split_groups
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.octav import End
-from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
+from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.reports.clipping import Choice, compare_methods, plot
 
 _METHODS = 7
@@ -57,11 +59,10 @@ def calibrate(
       scalewright calibrate weights.npy --bits 4 --per channel --plot build/clip.png
     """
     fmt = OperandFormat(element_bits=bits, signed=not unsigned)
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{picture}: a plot must end in .png, .svg or .pdf")
+    require_picture(picture)
     if out is not None:
         tensor_file.require_writable_kind(out)
-    tensor_file.require_writable(picture, out, json_file)
+    require_writable(picture, out, json_file, inputs=[tensor])
     values = tensor_file.load(tensor)
     try:
         groups = split_groups(values, Granularity(per), int(vector_size))
@@ -75,7 +76,7 @@ def calibrate(
         table.add(*_row(choice, choices[0], signal))
     table.print()
     if picture is not None:
-        with tensor_file.replacing(picture) as scratch:
+        with replacing(picture) as scratch:
             plot(scratch, picture.suffix.removeprefix("."), groups, fmt, choices)
     if out is not None:
         tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}

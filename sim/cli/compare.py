@@ -20,11 +20,11 @@ from scalewright.sim.cli.options import (
     output_path,
     progress_bar,
     scaling_option,
-    write_json,
 )
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import compare_matmul, real_product, signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.simulators.build import build
 
 
@@ -68,7 +68,7 @@ def compare(
     config = datapath.apply(config)
     if out is not None:
         tensor_file.require_writable_kind(out)
-    tensor_file.require_writable(out, json_file)
+    require_writable(out, json_file, inputs=[weights, activations])
     operands = load_operands(weights, activations, config, scaling, clip)
     w, a = operands.weights, operands.activations
     built = build(design_of("vector-mac", config))

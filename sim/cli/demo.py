@@ -8,7 +8,7 @@ import click
 
 from scalewright.golden.calibration import Clip
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.demo.networks import (
@@ -26,7 +26,7 @@ from scalewright.sim.demo.products import (
     run_demo,
     vector_pairs,
 )
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 
 
 @click.command()

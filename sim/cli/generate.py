@@ -11,8 +11,8 @@ from scalewright.hw.verilog import PortStyle
 from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.options import json_option, output_path, write_json
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.cli.options import json_option, output_path
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 
 
 @click.command()
@@ -65,8 +65,9 @@ def generate(
         if block != "octav":
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
         config = OctavConfig()
-    design = design_of(block, config, name=name, style=PortStyle(style))
     description = output.with_suffix(".json")
+    require_writable(output, description, json_file)
+    design = design_of(block, config, name=name, style=PortStyle(style))
     # Both files or none.
     with replacing(output) as verilog, replacing(description) as text:
         verilog.write_text(design.verilog)

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from scalewright.golden.config import PRESETS, DatapathConfig
-from scalewright.sim.cli import DIFFERENT, fpga
+from scalewright.sim.cli import GROWN, fpga
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa.baseline import ALLOWED_GROWTH, growths
 from scalewright.sim.ppa.cells import CellLibrary
 from scalewright.sim.ppa.fpga.cells import FAMILIES
@@ -57,7 +57,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--liberty", type=_FILE, help="Other cells (.lib), with --cells.")
 @click.option("--cells", type=_FILE, help="Verilog of these, with delays.")
-@click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 1 on growth.")
+@click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 4 on growth.")
 @json_option
 def ppa(
     notations: tuple[DatapathConfig, ...],
@@ -87,7 +87,7 @@ def ppa(
       scalewright ppa 4/4/4/6 8/8/-/- --json build/ppa.json
       scalewright ppa 4/4/4/6 --fpga ice40 --fpga xc7
     """
-    require_writable(json_file)
+    require_writable(json_file, inputs=[weights, activations, liberty, cells, baseline])
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
     if (liberty is None) != (cells is None):
@@ -150,4 +150,4 @@ def ppa(
     grown = [each for each in growths(measurements, baseline) if each[2] > ALLOWED_GROWTH]
     for configuration, what, growth in grown:
         click.echo(f"{configuration}: {what} has grown by {100 * growth:.1f} %", err=True)
-    return DIFFERENT if grown else 0
+    return GROWN if grown else 0

@@ -19,12 +19,11 @@ from scalewright.sim.cli.options import (
     json_option,
     output_path,
     scaling_option,
-    write_json,
 )
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.files.tensors import replacing, require_writable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
 
@@ -83,7 +82,7 @@ def quantize(
       scalewright quantize digits.onnx --calibrate images.npy --config 4/4U/4/6 --clip octav \\
           -o build/digits.vsq.onnx
     """
-    require_writable(json_file)
+    require_writable(output, json_file, inputs=[model, inputs])
     graph = read_graph(model)
     engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
     values = tensor_file.load(inputs)

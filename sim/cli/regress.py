@@ -9,9 +9,9 @@ from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
+from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.regression.configurations import covering
 from scalewright.sim.regression.regress import Regression, Verdict
 from scalewright.sim.regression.regress import regress as run
@@ -81,7 +81,7 @@ def regress(
     Example:
       scalewright regress 4/4U/4/6 --scale-product-bits 6 --vectors 100000 --seed 1
     """
-    require_writable(json_file)
+    require_writable(json_file, inputs=[verilog])
     chosen = [choose_config(block, notation, datapath, options) for notation in notations or [None]]
     configs = [config for config in chosen if config is not None]
     if not configs:

@@ -16,10 +16,10 @@ from scalewright.sim.cli.engine import (
     layers_line,
     reloading_line,
 )
-from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.models.quantized_model import read_model
 
 
@@ -56,8 +56,9 @@ def run(
     Example:
       scalewright run build/digits.vsq.onnx images.npy --labels labels.npy
     """
-    require_writable(json_file)
-    require_writable(out)
+    if out is not None:
+        tensor_file.require_writable_kind(out)
+    require_writable(out, json_file, inputs=[model, inputs, labels])
     network, default = read_model(model)
     config = size.apply(default)
     x = tensor_file.load(inputs)

@@ -16,11 +16,10 @@ from scalewright.sim.cli.options import (
     output_path,
     scaling_option,
     seed_option,
-    write_json,
 )
 from scalewright.sim.execution.products import matmul_words
-from scalewright.sim.execution.vectors import write_vectors
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.execution.vectors import vector_files, write_vectors
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
@@ -65,9 +64,9 @@ def vectors(
     """
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
-    require_writable(json_file, output / "manifest.json")
     config = datapath.apply(config)
     design = design_of("vector-mac", config)
+    require_writable(*vector_files(output, design), json_file, inputs=[weights, activations])
     if weights is not None and activations is not None:
         operands = load_operands(weights, activations, config, scaling, clip)
         inputs, expected = matmul_words(design, operands.weights, operands.activations, config)

@@ -8,7 +8,7 @@ import numpy as np
 
 from scalewright.sim.cli.table import Table
 from scalewright.sim.evidence.experiment import FAILS, HOLDS, OPEN, Measured, Row
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.files.outputs import replacing
 
 _COLUMNS = ("claim", "source", "metric", "result", "verdict")
 _COLORS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:gray"}
@@ -25,6 +25,11 @@ def print_rows(rows: list[Row]) -> None:
     table.print()
 
 
+def picture_of(page: Path) -> Path:
+    """The picture of a page, beside it."""
+    return page.with_suffix(".svg")
+
+
 def write(
     file: Path, rows: list[Row], results: Mapping[str, list[Measured]], facts: Mapping[str, Any]
 ) -> None:
@@ -36,7 +41,7 @@ def write(
         results: Measurements of all seeds, by experiment.
         facts: Versions, number of seeds, share of the steps.
     """
-    picture = file.with_suffix(".svg")
+    picture = picture_of(file)
     draw(picture, rows)
     compared = [row for row in rows if row.interval is not None]
     lines = [

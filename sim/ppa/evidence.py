@@ -8,6 +8,13 @@ per-vector scales add, on the very same elements (what the hardware costs) and o
 datapath quantizes its own way.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.ppa.evidence", "main")
+
+
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +23,10 @@ from typing import Any
 import click
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
+from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.ppa import tools
 from scalewright.sim.ppa.cells import CellLibrary
 from scalewright.sim.ppa.measure import Measurement, Subject, measure
@@ -204,6 +212,7 @@ def ratios(bench: Bench, booth: bool) -> list[Ratio]:
 @json_option
 def main(plot: Path | None, json_file: Path | None) -> None:
     """Measure everything, and print a table."""
+    require_picture(plot)
     require_writable(json_file, plot)
     bench = Bench()
     booth = tools.modern_yosys() is not None
@@ -228,15 +237,10 @@ def main(plot: Path | None, json_file: Path | None) -> None:
     write_json(json_file, results)
     if plot is not None:
         by_name = {each.what: each for each in found}
-        draw(
-            plot,
-            [
-                (notation, by_name[f"MAC {notation}, to 8/8/-/-"], energy, area)
-                for notation, product, energy, area in POINTS[1:]
-                if product is None
-            ],
-        )
-
-
-if __name__ == "__main__":
-    main()
+        points = [
+            (notation, by_name[f"MAC {notation}, to 8/8/-/-"], energy, area)
+            for notation, product, energy, area in POINTS[1:]
+            if product is None
+        ]
+        with replacing(plot) as scratch:
+            draw(scratch, points, plot.suffix.removeprefix("."))

@@ -15,12 +15,17 @@ class _Relative(Protocol):
     def energy(self) -> float: ...
 
 
-def draw(path: Path, points: Sequence[tuple[str, _Relative, float | None, float | None]]) -> None:
+def draw(
+    path: Path,
+    points: Sequence[tuple[str, _Relative, float | None, float | None]],
+    kind: str | None = None,
+) -> None:
     """Draw bars of area and energy relative to 8/8/-/-, ours and VS-Quant's.
 
     Args:
         path: The picture.
         points: Notation, ours, and the paper's energy and area.
+        kind: `png`, `svg` or `pdf`; by default the path's.
 
     Raises:
         ToolError: matplotlib is missing.
@@ -53,4 +58,5 @@ def draw(path: Path, points: Sequence[tuple[str, _Relative, float | None, float 
         axes.set_xticks(list(places), [notation for notation, *_ in points], rotation=30)
         axes.set_title(f"{name}, 8/8/-/- = 1")
     figure.axes[0].legend()
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    kind = kind or path.suffix.removeprefix(".")
+    figure.savefig(path, format=kind, metadata={"Date": None} if kind == "svg" else None)

@@ -5,6 +5,13 @@ bare loop, golden's matrix product against NumPy's in float32, and quantization 
 that NumPy can do, one multiplication and one rounding.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.reports.speed", "main")
+
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +27,9 @@ from scalewright.golden.quantize import quantize
 from scalewright.sim.bench import bare_loop, testbench
 from scalewright.sim.bench.plan import Phase
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.options import json_option, write_json
+from scalewright.sim.cli.options import json_option
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus import vector_pairs as stimulus
@@ -133,7 +140,3 @@ def main(json_file: Path | None) -> None:
         table.add(*vars(each).values())
     table.print()
     write_json(json_file, [vars(each) for each in measurements])
-
-
-if __name__ == "__main__":
-    main()

@@ -5,11 +5,13 @@ the tools), so what is in the cache is never stale and needs no look at time sta
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 from scalewright.sim.bench.design import Design
 from scalewright.sim.simulators.cache import keep
@@ -19,6 +21,8 @@ from scalewright.sim.simulators.verilator import Verilator
 
 # Where builds, runs and waves go, unless the environment says otherwise.
 BUILD_FOLDER = Path(os.environ.get("SCALEWRIGHT_BUILD", "build")) / "sim"
+
+_LOGGER = logging.getLogger(__name__)
 
 VERILATOR = Verilator()
 # By the name that they have on the command line.
@@ -69,6 +73,8 @@ def build(
     program = simulator.program(design.module)
     if not (folder / program).exists():
         BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
+        _LOGGER.info("building %s with %s", folder.name, simulator.name)
+        started = perf_counter()
         # Built aside and moved into place in one step: builds may run side by side, and a build
         # that was interrupted is never taken for a whole one.
         with tempfile.TemporaryDirectory(dir=BUILD_FOLDER, prefix="building-") as name:
@@ -82,4 +88,5 @@ def build(
                 reason = str(refusal).replace(f"{scratch}/", "")
                 raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
             keep(scratch, folder, [program])
+        _LOGGER.info("built %s in %.0f s", folder.name, perf_counter() - started)
     return Build(folder.resolve(), design, waves, simulator)
