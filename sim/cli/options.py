@@ -14,9 +14,19 @@ from scalewright.sim.cli.terminal import progress_bar as progress_bar  # command
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class OutputPath(click.Path):
+    """A file to write, or a folder for several.
+
+    Every command hands its outputs and inputs to `require_writable` before it works.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+
 def output_path(*flags: str, **attributes: Any) -> Callable[[F], F]:
     """An option that names a file to write."""
-    return click.option(*flags, type=click.Path(path_type=Path), **attributes)
+    return click.option(*flags, type=OutputPath(), **attributes)
 
 
 json_option = output_path(

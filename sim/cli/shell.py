@@ -53,11 +53,11 @@ def _run(module: str, command: str, arguments: Sequence[str] | None) -> int:
     try:
         with logged(say):
             status = function.main(args=arguments, prog_name=name, standalone_mode=False)
-    except SystemExit as exit_:
-        # click's own: 1 for a broken pipe, or for a completion that it does not know.
-        if isinstance(exit_.__context__, OSError):
-            raise exit_.__context__ from None
-        return 0 if exit_.code in (0, None) else BAD_INPUT
+    except SystemExit as end:
+        if end.code in (0, None):
+            return 0
+        # Of click's own, which keeps the error to itself.
+        raise OSError("what it wrote to was closed by its reader") from None
     return status if isinstance(status, int) else 0
 
 

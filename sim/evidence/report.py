@@ -23,7 +23,7 @@ from typing import Any
 import click
 import torch
 
-from scalewright.sim.cli.options import jobs, json_option, progress_bar
+from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
 from scalewright.sim.evidence import (
     octav_mad,
     oscillations,
@@ -106,11 +106,10 @@ def measure(
 @click.option(
     "--only", "names", multiple=True, metavar="NAME", help="Only experiments with such names."
 )
-@click.option(
+@output_path(
     "--page",
     "page_file",
     metavar="FILE.md",
-    type=click.Path(path_type=Path),
     help="Write the table to this file, and its picture beside it.",
 )
 @json_option

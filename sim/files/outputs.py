@@ -173,4 +173,6 @@ def _named(path: Path, scratch: Path | None = None) -> Iterator[None]:
         foreign = scratch is not None and error.filename not in (None, str(scratch))
         if error.strerror is None or not ours or foreign:
             raise
+        if isinstance(error, BrokenPipeError):  # click would end in silence, with a status of 1
+            raise OSError(f"{path}: its reader has gone") from None
         raise type(error)(error.errno, error.strerror, str(path)) from None

@@ -23,7 +23,7 @@ from typing import Any
 import click
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.cli.options import jobs, json_option, progress_bar
+from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.files.pictures import require_picture
@@ -208,12 +208,12 @@ def ratios(bench: Bench, booth: bool) -> list[Ratio]:
 
 
 @click.command()
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the MACs (.png, .svg).")
+@output_path("--plot", help="Draw the MACs (.png, .svg).")
 @json_option
 def main(plot: Path | None, json_file: Path | None) -> None:
     """Measure everything, and print a table."""
     require_picture(plot)
-    require_writable(json_file, plot)
+    require_writable(plot, json_file)
     bench = Bench()
     booth = tools.modern_yosys() is not None
     if not booth:

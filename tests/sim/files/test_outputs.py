@@ -157,3 +157,13 @@ def test_two_outputs_that_are_one_are_refused_before_they_are_there(
 
 def test_devices_keep_nothing_and_take_two_outputs() -> None:
     require_writable(Path("/dev/null"), Path("/dev/null"), inputs=["/dev/null"])
+
+
+def test_a_reader_that_goes_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = Thread(target=lambda: path.open("rb").close())
+    reader.start()
+    with pytest.raises(OSError, match=r"pipe: its reader has gone$"):
+        _write(path, "x" * 1_000_000)
+    reader.join(10)
