@@ -8,6 +8,7 @@ import numpy as np
 from scalewright.golden.calibration import Granularity, split_groups
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.octav import End
+from scalewright.sim.cli.help import SectionedCommand
 from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
@@ -18,7 +19,7 @@ from scalewright.sim.reports.clipping import Choice, compare_methods, plot
 _METHODS = 7
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("tensor")
 @click.option("--bits", type=int, required=True, metavar="N", help="Bits of the elements, 2 to 8.")
 @click.option("--unsigned", is_flag=True, help="Unsigned elements; negative values clip to 0.")

@@ -12,7 +12,9 @@ from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.operands import load_operands
 from scalewright.sim.cli.options import (
     clip_option,
@@ -28,16 +30,10 @@ from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.simulators.build import build
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("weights")
 @click.argument("activations")
-@click.option(
-    "--config",
-    metavar="NOTATION",
-    type=NotationOrPreset(),
-    required=True,
-    help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
-)
+@notation_argument("config", required=True)
 @datapath_options
 @scaling_option
 @clip_option

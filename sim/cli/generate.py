@@ -1,6 +1,7 @@
 """`scalewright generate`: Verilog and its description."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ import click
 
 from scalewright.golden.config import DatapathConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
-from scalewright.sim.blocks import design_of
+from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.options import json_option, output_path
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 
 
-@click.command()
-@click.argument("notation", metavar="[NOTATION]", type=NotationOrPreset(), required=False)
+@click.command(cls=SectionedCommand)
+@notation_argument("notation")
 @block_option
 @datapath_options
 @block_options
@@ -81,3 +85,5 @@ def generate(
     click.echo(
         f"{output}: module {design.module}, {config.summary}; ports and timing in {description}"
     )
+    words = shlex.join([*BLOCKS[block].words(config), "--block", block])
+    say_next(f"scalewright regress {words} compares it with the golden model, bit for bit")

@@ -46,7 +46,7 @@ def load_operands(
     if tensors[0].shape[1] != tensors[1].shape[1]:
         raise ValueError(
             f"weights {tensors[0].shape} and activations {tensors[1].shape} must have the same "
-            "reduction length, the second"
+            f"reduction length, the second{_transposed(tensors[0].shape, tensors[1].shape)}"
         )
     quantized = []
     for source, tensor, fmt, coarse_axis in (
@@ -68,3 +68,12 @@ def load_operands(
             raise ValueError(f"{source}: {error}") from None
     exact = tensors[1].astype(np.float64) @ tensors[0].astype(np.float64).T
     return Operands(quantized[0], quantized[1], exact)
+
+
+def _transposed(weights: tuple[int, ...], activations: tuple[int, ...]) -> str:
+    """What would make the shapes fit, for a message."""
+    if weights[0] == activations[1]:
+        return ": are the weights stored as (K, M)? save them transposed, as (M, K)"
+    if weights[1] == activations[0]:
+        return ": are the activations stored as (K, N)? save them transposed, as (N, K)"
+    return ""

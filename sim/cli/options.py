@@ -13,6 +13,13 @@ from scalewright.sim.cli.terminal import progress_bar as progress_bar  # command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Of outputs that a command cannot do without.
+_EXAMPLES: dict[str | None, str] = {
+    "FILE.v": "build/mac.v",
+    "FILE.onnx": "build/network.vsq.onnx",
+    "FOLDER": "build/vectors",
+}
+
 
 class OutputPath(click.Path):
     """A file to write, or a folder for several.
@@ -22,6 +29,10 @@ class OutputPath(click.Path):
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """What to do where a required output is missing."""
+        return f"Say where to write, as in {param.opts[0]} {_EXAMPLES.get(param.metavar, 'FILE')}"
 
 
 def output_path(*flags: str, **attributes: Any) -> Callable[[F], F]:

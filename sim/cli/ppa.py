@@ -1,5 +1,6 @@
 """`scalewright ppa`: area, delay and energy; or what is taken of an FPGA."""
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import click
 
 from scalewright.golden.config import PRESETS, DatapathConfig
 from scalewright.sim.cli import GROWN, fpga
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.options import jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa.baseline import ALLOWED_GROWTH, growths
@@ -23,8 +27,8 @@ from scalewright.sim.simulators.build import BUILD_FOLDER
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
-@click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
+@click.command(cls=SectionedCommand)
+@notation_argument("notations", several=True)
 @click.option(
     "--block",
     type=click.Choice(BLOCKS),
@@ -146,6 +150,9 @@ def ppa(
     }
     write_json(json_file, results)
     if baseline is None:
+        kept = "FILE" if json_file is None else shlex.quote(str(json_file))
+        before = "--json FILE keeps these figures; " if json_file is None else ""
+        say_next(f"{before}--baseline {kept} compares later ones with them")
         return 0
     grown = [each for each in growths(measurements, baseline) if each[2] > ALLOWED_GROWTH]
     for configuration, what, growth in grown:

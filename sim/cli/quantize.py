@@ -13,7 +13,9 @@ from scalewright.golden.network import Product, as_real, run_network
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network, weight_matrix
 from scalewright.golden.quantize import Quantized, Scaling
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.options import (
     clip_option,
     json_option,
@@ -28,7 +30,7 @@ from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("model", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @click.option(
     "--calibrate",
@@ -37,13 +39,7 @@ from scalewright.sim.models.quantized_model import write_model
     required=True,
     help="Inputs (N, ...) as the network will see them: .npy, .npz:NAME or .safetensors:NAME.",
 )
-@click.option(
-    "--config",
-    type=NotationOrPreset(),
-    metavar="NOTATION",
-    required=True,
-    help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
-)
+@notation_argument("config", required=True)
 @datapath_options
 @click.option(
     "--result-bits",

@@ -16,6 +16,7 @@ from scalewright.sim.cli.engine import (
     layers_line,
     reloading_line,
 )
+from scalewright.sim.cli.help import SectionedCommand
 from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.files import tensors as tensor_file
@@ -23,7 +24,7 @@ from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.models.quantized_model import read_model
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("model", metavar="MODEL.vsq.onnx", type=click.Path(path_type=Path))
 @click.argument("inputs", metavar="INPUTS")
 @click.option("--labels", metavar="LABELS", help="Classes (N,): the accuracy is reported.")

@@ -1,5 +1,6 @@
 """`scalewright vectors`: stimulus for other simulators."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -8,7 +9,9 @@ import numpy as np
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.operands import load_operands
 from scalewright.sim.cli.options import (
     clip_option,
@@ -17,6 +20,7 @@ from scalewright.sim.cli.options import (
     scaling_option,
     seed_option,
 )
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.execution.products import matmul_words
 from scalewright.sim.execution.vectors import vector_files, write_vectors
 from scalewright.sim.files.outputs import require_writable, write_json
@@ -24,8 +28,8 @@ from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
 
-@click.command()
-@click.argument("config", metavar="NOTATION", type=NotationOrPreset())
+@click.command(cls=SectionedCommand)
+@notation_argument("config", required=True)
 @datapath_options
 @output_path("-o", "--output", metavar="FOLDER", required=True, help="Where the files go.")
 @click.option(
@@ -88,3 +92,4 @@ def vectors(
         f"{output}: {len(inputs):,} vector pairs, {len(expected):,} results; "
         f"to play them there: {manifest['run']}"
     )
+    say_next(f"cd {shlex.quote(str(output))} && {manifest['run']}")
