@@ -26,6 +26,8 @@ help:
 	@echo "make clean           remove build/ and .venv"
 
 setup: $(VENV)/core
+	@echo "scalewright is $(BIN)/scalewright: call it so, or \`source $(BIN)/activate\` first"
+	@echo "Next: make demo, or $(BIN)/scalewright --help"
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

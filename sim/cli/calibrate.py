@@ -8,16 +8,19 @@ import numpy as np
 from scalewright.golden.calibration import Granularity, split_groups
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.octav import End
-from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
+from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.reports.clipping import Choice, compare_methods
 
 _METHODS = 7
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("tensor")
 @click.option("--bits", type=int, required=True, metavar="N", help="Bits of the elements, 2 to 8.")
 @click.option("--unsigned", is_flag=True, help="Unsigned elements; negative values clip to 0.")
@@ -63,11 +66,10 @@ def calibrate(
       scalewright calibrate weights.npy --bits 4 --per channel --plot build/clip.png
     """
     fmt = OperandFormat(element_bits=bits, signed=not unsigned)
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{printable(picture)}: a plot must end in .png, .svg or .pdf")
+    require_picture(picture)
     if out is not None:
         tensor_file.require_writable_kind(out)
-    tensor_file.require_writable(picture, out, json_file)
+    require_writable(picture, out, json_file, inputs=[tensor])
     values = tensor_file.load(tensor)
     try:
         groups = split_groups(values, Granularity(per), int(vector_size))
@@ -86,7 +88,7 @@ def calibrate(
         from scalewright.sim.reports.clipping_picture import draw
 
         title = "the whole tensor" if per == "tensor" else f"{per} 0 of {len(groups):,}"
-        with tensor_file.replacing(picture) as scratch:
+        with replacing(picture) as scratch:
             kind = picture.suffix.removeprefix(".")
             draw(scratch, kind, groups, fmt, choices, group=0, title=title)
         click.echo(f"{printable(picture)}: {title}")

@@ -10,13 +10,15 @@ from scalewright.sim.blocks import design_of
 from scalewright.sim.blocks.vector_mac import words as command_words
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.compare_checkpoint import compare_checkpoint
+from scalewright.sim.cli.help import SectionedCommand
 from scalewright.sim.cli.next_step import suggest
 from scalewright.sim.cli.operands import Matrices, load_matrices
-from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.sweep import Sweep, sweep_options
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import compare_matmul
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.research import picture
 from scalewright.sim.research.chart import chart, key
 from scalewright.sim.research.choice import Choice, labels
@@ -28,7 +30,7 @@ _BITS = "stored bits per element (element bits + scale bits / V), mean of weight
 _RATIO = "SNR of the products (dB)"
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("weights")
 @click.argument("activations", required=False)
 @sweep_options
@@ -83,7 +85,7 @@ def compare(
             raise ValueError(f"--out {out} takes one configuration, not {len(choices)}")
         tensor_file.require_writable_kind(out)
     picture.require_plot(plot)
-    tensor_file.require_writable(out, plot, json_file)
+    require_writable(out, plot, json_file, inputs=[weights, activations])
     if activations is None:
         compare_checkpoint(weights, choices, whole=whole, plot=plot, json_file=json_file)
         return 0
@@ -104,7 +106,7 @@ def compare(
         summary = _summary(products[0], weights, activations)
         tensor_file.save(out, products[0].tensors(), summary)
     if plot is not None:
-        with tensor_file.replacing(plot) as scratch:
+        with replacing(plot) as scratch:
             picture.draw(
                 scratch,
                 plot.suffix.removeprefix("."),

@@ -6,9 +6,10 @@ import click
 
 from scalewright.sim.blocks.vector_mac import words as command_words
 from scalewright.sim.cli.next_step import suggest
-from scalewright.sim.cli.options import progress_bar, write_json
+from scalewright.sim.cli.options import progress_bar
 from scalewright.sim.cli.table import Table
 from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.files.outputs import replacing, write_json
 from scalewright.sim.research import picture
 from scalewright.sim.research.chart import chart, key
 from scalewright.sim.research.checkpoint import Matrix, Noise, split_matrices, weight_noise
@@ -61,7 +62,7 @@ def compare_checkpoint(
     if others:
         click.echo(f"left out, being no matrices of floats: {', '.join(others)}", err=True)
     if plot is not None:
-        with tensor_file.replacing(plot) as scratch:
+        with replacing(plot) as scratch:
             kind = plot.suffix.removeprefix(".")
             title = f"{source}: {totals[0].elements:,} weights in {len(matrices)} layers"
             picture.draw(scratch, kind, points, x=_BITS, y=_RATIO, title=title)

@@ -1,4 +1,4 @@
-"""Options that say a datapath: the notation and what completes it."""
+"""Options that complete a notation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scalewright.golden.config import PRESETS, DatapathConfig
+from scalewright.golden.config import DatapathConfig
 
 
 class AccumulatorBits(click.ParamType[int | str]):
@@ -25,24 +25,6 @@ class AccumulatorBits(click.ParamType[int | str]):
             return int(value)
         except ValueError:
             self.fail(f"must be a width in bits or 'exact', not {value!r}", param, ctx)
-
-
-class NotationOrPreset(click.ParamType[DatapathConfig]):
-    """`W/A/ws/as`, or the name of a preset."""
-
-    name = "notation"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> DatapathConfig:
-        """Turn the text into a configuration with everything else at its default."""
-        if value in PRESETS:
-            return PRESETS[value]
-        try:
-            return DatapathConfig.parse(value)
-        except ValueError as error:
-            hint = "" if "/" in value else f"; presets are {', '.join(PRESETS)}"
-            raise click.UsageError(f"{error}{hint}") from None
 
 
 @dataclass(frozen=True)

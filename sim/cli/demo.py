@@ -8,8 +8,10 @@ import click
 
 from scalewright.golden.calibration import Clip
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.demo.networks import (
     ENGINES,
@@ -26,10 +28,10 @@ from scalewright.sim.demo.products import (
     run_demo,
     vector_pairs,
 )
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.option(
     "--images",
     type=click.IntRange(1, len(Digits.load().labels)),
@@ -75,6 +77,9 @@ def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
             "vector_mac": [result.as_dict() for result in results],
             "engine": [result.as_dict() for result in networks],
         },
+    )
+    say_next(
+        "scalewright compare WEIGHTS.npy ACTIVATIONS.npy 4/4U/4/6 does this with your own tensors"
     )
     return DIFFERENT if mismatches else 0
 

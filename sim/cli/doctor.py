@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from scalewright.sim.cli import BAD_INPUT
-from scalewright.sim.cli.options import json_option, write_json
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.cli.options import json_option
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.reports.health import Cache, Finding, empty, examine, findings
 from scalewright.sim.reports.health import library_versions as versions
 from scalewright.sim.simulators.place import build_folder

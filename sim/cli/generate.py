@@ -11,18 +11,20 @@ from scalewright.golden.config import DatapathConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
 from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
 from scalewright.sim.cli.next_step import suggest
-from scalewright.sim.cli.options import json_option, output_path, write_json
+from scalewright.sim.cli.notation import notation_argument
+from scalewright.sim.cli.options import json_option, output_path
 from scalewright.sim.datasheet.area import find_area
 from scalewright.sim.datasheet.ownership import require_own
 from scalewright.sim.datasheet.page import datasheet
 from scalewright.sim.datasheet.template import template
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 
 
-@click.command()
-@click.argument("notation", metavar="[NOTATION]", type=NotationOrPreset(), required=False)
+@click.command(cls=SectionedCommand)
+@notation_argument("notation")
 @block_option
 @datapath_options
 @block_options
@@ -90,6 +92,7 @@ def generate(
     instance = output.with_name(f"{output.stem}_template.vh")
     page = output.with_suffix(".md")
     written = (output, description, instance, page)
+    require_writable(*written, json_file, inputs=[area_file])
     require_own(*written)
     files = {
         "the module": output.name,

@@ -1,10 +1,7 @@
 """Options and output that commands share."""
 
-import json
-import math
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,14 +9,35 @@ import click
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.quantize import Scaling
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.cli.terminal import progress_bar as progress_bar  # commands find all here
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# Of outputs that a command cannot do without.
+_EXAMPLES: dict[str | None, str] = {
+    "FILE.v": "build/mac.v",
+    "FILE.onnx": "build/network.vsq.onnx",
+    "FOLDER": "build/vectors",
+}
+
+
+class OutputPath(click.Path):
+    """A file to write, or a folder for several.
+
+    Every command hands its outputs and inputs to `require_writable` before it works.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """What to do where a required output is missing."""
+        return f"Say where to write, as in {param.opts[0]} {_EXAMPLES.get(param.metavar, 'FILE')}"
 
 
 def output_path(*flags: str, **attributes: Any) -> Callable[[F], F]:
     """An option that names a file to write."""
-    return click.option(*flags, type=click.Path(path_type=Path), **attributes)
+    return click.option(*flags, type=OutputPath(), **attributes)
 
 
 json_option = output_path(
@@ -65,52 +83,6 @@ seed_option = click.option(
     show_default=True,
     help="Seed of everything random.",
 )
-
-
-def write_json(path: Path | None, results: Any) -> None:
-    """Write results as JSON, whole or not at all; nothing without a path.
-
-    A figure that is infinite or undefined, such as the signal-to-noise ratio without noise, becomes
-    null: JSON has no other word for it.
-    """
-    if path is None:
-        return
-    with replacing(path) as scratch:
-        scratch.write_text(json.dumps(_finite(results), indent=2, allow_nan=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, shown on a terminal only; yields the function that advances it."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda amount: bar.advance(task, amount)
 
 
 def jobs() -> int:

@@ -1,17 +1,21 @@
 """`scalewright ppa`: area, delay and energy; or what is taken of an FPGA."""
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
 from scalewright.golden.config import PRESETS, DatapathConfig
-from scalewright.sim.cli import DIFFERENT, fpga
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli import GROWN, fpga
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
+from scalewright.sim.cli.options import jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.files import tensors as tensor_file
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa.baseline import ALLOWED_GROWTH, growths
 from scalewright.sim.ppa.cells import CellLibrary
 from scalewright.sim.ppa.fpga.cells import FAMILIES
@@ -23,8 +27,8 @@ from scalewright.sim.simulators.place import plain_build_folder
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
-@click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
+@click.command(cls=SectionedCommand)
+@notation_argument("notations", several=True)
 @click.option(
     "--block",
     type=click.Choice(BLOCKS),
@@ -57,7 +61,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--liberty", type=_FILE, help="Other cells (.lib), with --cells.")
 @click.option("--cells", type=_FILE, help="Verilog of these, with delays.")
-@click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 1 on growth.")
+@click.option("--baseline", type=_FILE, help="A former --json FILE: exit status 4 on growth.")
 @json_option
 def ppa(
     notations: tuple[DatapathConfig, ...],
@@ -87,7 +91,7 @@ def ppa(
       scalewright ppa 4/4/4/6 8/8/-/- --json build/ppa.json
       scalewright ppa 4/4/4/6 --fpga ice40 --fpga xc7
     """
-    require_writable(json_file)
+    require_writable(json_file, inputs=[weights, activations, liberty, cells, baseline])
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
     if (liberty is None) != (cells is None):
@@ -146,8 +150,11 @@ def ppa(
     }
     write_json(json_file, results)
     if baseline is None:
+        kept = "FILE" if json_file is None else shlex.quote(str(json_file))
+        before = "--json FILE keeps these figures; " if json_file is None else ""
+        say_next(f"{before}--baseline {kept} compares later ones with them")
         return 0
     grown = [each for each in growths(measurements, baseline) if each[2] > ALLOWED_GROWTH]
     for configuration, what, growth in grown:
         click.echo(f"{configuration}: {what} has grown by {100 * growth:.1f} %", err=True)
-    return DIFFERENT if grown else 0
+    return GROWN if grown else 0

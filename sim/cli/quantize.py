@@ -14,25 +14,26 @@ from scalewright.golden.network import Product, as_real, run_network
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network, weight_matrix
 from scalewright.golden.quantize import Quantized, Scaling
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.engine import batch_hint, require_input
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.options import (
     clip_option,
     json_option,
     output_path,
     scaling_option,
-    write_json,
 )
 from scalewright.sim.cli.table import Table
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
-from scalewright.sim.files.tensors import replacing, require_writable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("model", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @click.option(
     "--calibrate",
@@ -41,13 +42,7 @@ from scalewright.sim.models.quantized_model import write_model
     required=True,
     help="Inputs (N, ...) as the network will see them: .npy, .npz:NAME or .safetensors:NAME.",
 )
-@click.option(
-    "--config",
-    type=NotationOrPreset(),
-    metavar="NOTATION",
-    required=True,
-    help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
-)
+@notation_argument("config", required=True)
 @datapath_options
 @click.option(
     "--result-bits",
@@ -86,7 +81,7 @@ def quantize(
       scalewright quantize digits.onnx --calibrate images.npy --config 4/4U/4/6 --clip octav \\
           -o build/digits.vsq.onnx
     """
-    require_writable(json_file)
+    require_writable(output, json_file, inputs=[model, inputs])
     graph = read_graph(model, quantizable=True)
     engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
     values = tensor_file.load(inputs)

@@ -1,5 +1,6 @@
 """`scalewright regress`: the RTL of many configurations against golden."""
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,20 +8,24 @@ import click
 import numpy as np
 
 from scalewright.golden.config import DatapathConfig
+from scalewright.sim.blocks import BLOCKS
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option, write_json
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
+from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.regression.configurations import covering
 from scalewright.sim.regression.regress import Regression, Verdict
 from scalewright.sim.regression.regress import regress as run
 from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
 
 
-@click.command()
-@click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)
+@click.command(cls=SectionedCommand)
+@notation_argument("notations", several=True)
 @block_option
 @datapath_options
 @block_options
@@ -82,7 +87,7 @@ def regress(
     Example:
       scalewright regress 4/4U/4/6 --scale-product-bits 6 --vectors 100000 --seed 1
     """
-    require_writable(json_file)
+    require_writable(json_file, inputs=[verilog])
     chosen = [choose_config(block, notation, datapath, options) for notation in notations or [None]]
     configs = [config for config in chosen if config is not None]
     if not configs:
@@ -122,6 +127,9 @@ def regress(
         if verdict.waves is not None:
             click.echo(f"waves: {verdict.waves}")
     write_json(json_file, [verdict.as_dict() for verdict in verdicts])
+    if not failures:
+        words = shlex.join([*BLOCKS[block].words(configs[0]), "--block", block])
+        say_next(f"scalewright generate {words} -o build/{block}.v writes the Verilog")
     return DIFFERENT if failures else 0
 
 

@@ -24,17 +24,18 @@ from scalewright.sim.cli.engine import (
     reloading_line,
     require_input,
 )
-from scalewright.sim.cli.options import json_option, output_path, progress_bar, write_json
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import read_model
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("model", metavar="MODEL.vsq.onnx", type=click.Path(path_type=Path))
 @click.argument("inputs", metavar="INPUTS")
 @click.option("--labels", metavar="LABELS", help="Classes (N,): the accuracy is reported.")
@@ -77,8 +78,9 @@ def run(
       scalewright run build/digits.vsq.onnx images.npy --labels labels.npy
       scalewright run build/digits.vsq.onnx images.npy --float digits.onnx --on golden
     """
-    require_writable(json_file)
-    require_writable(out)
+    if out is not None:
+        tensor_file.require_writable_kind(out)
+    require_writable(out, json_file, inputs=[model, inputs, labels, float_model])
     network, default = read_model(model)
     config = size.apply(default)
     graph = None if float_model is None else read_graph(float_model)

@@ -11,7 +11,8 @@ import click
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.quantize import Scaling
-from scalewright.sim.cli.configuration import AccumulatorBits, DatapathOptions, NotationOrPreset
+from scalewright.sim.cli.configuration import AccumulatorBits, DatapathOptions
+from scalewright.sim.cli.notation import NotationOrPreset
 from scalewright.sim.cli.options import ClipType
 from scalewright.sim.research.choice import Choice, sweep
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from scalewright.sim.cli.terminal import console
 from scalewright.sim.files.names import printable
 
 
@@ -14,7 +15,6 @@ class Table:
     """A table of text on the left and numbers on the right."""
 
     def __init__(self, *headings: str) -> None:
-        self._table = RichTable(box=None, pad_edge=False, header_style="bold")
         self._headings = headings
         self._rows: list[tuple[object, ...]] = []
 
@@ -23,14 +23,33 @@ class Table:
         self._rows.append(cells)
 
     def print(self) -> None:
-        """Print it, as wide as it needs to be where nobody looks at a terminal."""
+        """Print it, never cut: on a terminal that is too narrow, each row over several lines."""
+        rows = [[_text(cell) for cell in row] for row in self._rows]
+        columns = list(zip(self._headings, *rows, strict=True))
+        width = sum(max(len(cell) for cell in column) + 2 for column in columns) - 2
+        output = console(sys.stdout, width=max(width, 80) + 1)
+        if sys.stdout.isatty() and width > shutil.get_terminal_size().columns:
+            self._print_records(rows)
+        else:
+            self._print_columns(rows, output)
+
+    def _print_columns(self, rows: list[list[str]], output: Console) -> None:
+        style = "bold" if output.color_system is not None else ""
+        table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=style)
         for index, heading in enumerate(self._headings):
             numbers = all(isinstance(row[index], int | float) for row in self._rows)
-            self._table.add_column(heading, justify="right" if numbers else "left", no_wrap=True)
-        for row in self._rows:
-            self._table.add_row(*(escape(_text(cell)) for cell in row))
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
-        Console(width=max(width, 80)).print(self._table)
+            table.add_column(escape(heading), justify="right" if numbers else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        output.print(table)
+
+    def _print_records(self, rows: list[list[str]]) -> None:
+        width = max(map(len, self._headings))
+        for number, row in enumerate(rows):
+            if number:
+                print()
+            for heading, cell in zip(self._headings, row, strict=True):
+                print(f"{heading:<{width}}  {cell}")
 
 
 def _text(cell: object) -> str:

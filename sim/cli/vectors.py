@@ -1,5 +1,6 @@
 """`scalewright vectors`: stimulus for other simulators."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -8,7 +9,9 @@ import numpy as np
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.configuration import DatapathOptions, NotationOrPreset, datapath_options
+from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.help import SectionedCommand
+from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.operands import load_operands
 from scalewright.sim.cli.options import (
     clip_option,
@@ -16,17 +19,17 @@ from scalewright.sim.cli.options import (
     output_path,
     scaling_option,
     seed_option,
-    write_json,
 )
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.execution.products import matmul_words
-from scalewright.sim.execution.vectors import write_vectors
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.execution.vectors import vector_files, write_vectors
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
 
 
-@click.command()
-@click.argument("config", metavar="NOTATION", type=NotationOrPreset())
+@click.command(cls=SectionedCommand)
+@notation_argument("config", required=True)
 @datapath_options
 @output_path("-o", "--output", metavar="FOLDER", required=True, help="Where the files go.")
 @click.option(
@@ -65,9 +68,9 @@ def vectors(
     """
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
-    require_writable(json_file, output / "manifest.json")
     config = datapath.apply(config)
     design = design_of("vector-mac", config)
+    require_writable(*vector_files(output, design), json_file, inputs=[weights, activations])
     if weights is not None and activations is not None:
         operands = load_operands(weights, activations, config, scaling, clip)
         inputs, expected = matmul_words(design, operands.weights, operands.activations, config)
@@ -89,3 +92,4 @@ def vectors(
         f"{output}: {len(inputs):,} vector pairs, {len(expected):,} results; "
         f"to play them there: {manifest['run']}"
     )
+    say_next(f"cd {shlex.quote(str(output))} && {manifest['run']}")

@@ -10,7 +10,7 @@ from scalewright.sim.cli.table import Table
 from scalewright.sim.evidence.experiment import Measured
 from scalewright.sim.evidence.picture import draw
 from scalewright.sim.evidence.row import Row
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.files.outputs import replacing
 
 _COLUMNS = ("claim", "source", "metric", "result", "verdict")
 
@@ -21,6 +21,11 @@ def print_rows(rows: list[Row]) -> None:
     for row in rows:
         table.add(*(getattr(row, column) for column in _COLUMNS))
     table.print()
+
+
+def picture_of(page: Path) -> Path:
+    """The picture of a page, beside it."""
+    return page.with_suffix(".svg")
 
 
 def write(
@@ -34,7 +39,7 @@ def write(
         results: Measurements of all seeds, by experiment.
         facts: Versions, number of seeds, share of the steps.
     """
-    picture = file.with_suffix(".svg")
+    picture = picture_of(file)
     draw(picture, rows)
     compared = [row for row in rows if row.interval is not None]
     lines = [

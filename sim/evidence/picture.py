@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from scalewright.sim.evidence.row import FAILS, HOLDS, OPEN, Row
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.files.outputs import replacing
 
 _COLORS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:gray"}
 

@@ -5,6 +5,13 @@ are kept in `build/training`: an interrupted run goes on where it was. After a c
 that they depend on they are measured anew.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.evidence.report", "main")
+
+
 import hashlib
 import json
 import platform
@@ -16,7 +23,7 @@ from typing import Any
 import click
 import torch
 
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
 from scalewright.sim.evidence import (
     octav_mad,
     oscillations,
@@ -26,9 +33,8 @@ from scalewright.sim.evidence import (
     vector_scales,
 )
 from scalewright.sim.evidence.experiment import Experiment, Measured, Row
-from scalewright.sim.files.tensors import replacing, require_writable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.simulators.place import build_folder
-from scalewright.sim.simulators.process import ending_on_signals
 
 # The longest first.
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -100,11 +106,10 @@ def measure(
 @click.option(
     "--only", "names", multiple=True, metavar="NAME", help="Only experiments with such names."
 )
-@click.option(
+@output_path(
     "--page",
     "page_file",
     metavar="FILE.md",
-    type=click.Path(path_type=Path),
     help="Write the table to this file, and its picture beside it.",
 )
 @json_option
@@ -117,8 +122,8 @@ def main(
     Example:
       python -m scalewright.sim.evidence.report --seeds 2 --share 0.05 --only oscillations
     """
-    require_writable(json_file)
-    require_writable(page_file)
+    picture = page_file and page.picture_of(page_file)
+    require_writable(page_file, picture, json_file)
     chosen = tuple(item for item in EXPERIMENTS if not names or item.name in names)
     if not chosen:
         known = ", ".join(item.name for item in EXPERIMENTS)
@@ -135,8 +140,3 @@ def main(
     if page_file is not None:
         page.write(page_file, rows, results, facts)
     write_json(json_file, {**facts, "rows": [row.__dict__ for row in rows], "measured": results})
-
-
-if __name__ == "__main__":
-    with ending_on_signals():
-        main()

@@ -10,10 +10,16 @@ import numpy as np
 
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.design import Design
-from scalewright.sim.files.tensors import replacing
+from scalewright.sim.files.outputs import replacing
 from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT
 
 _TESTBENCH = Path(__file__).with_name("replay.v.in")
+
+
+def vector_files(folder: Path, design: Design) -> list[Path]:
+    """The files that `write_vectors` writes."""
+    names = ("inputs.hex", "results.hex", f"{design.module}.v", "replay.v", "manifest.json")
+    return [folder / name for name in names]
 
 
 def write_vectors(
@@ -58,9 +64,9 @@ def write_vectors(
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
-    for name, content in files.items():
-        with replacing(folder / name) as scratch:
-            scratch.write_bytes(content)
+    for path in vector_files(folder, design):
+        with replacing(path) as scratch:
+            scratch.write_bytes(files[path.name])
     return manifest
 
 

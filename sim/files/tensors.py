@@ -1,22 +1,21 @@
 """Reads and writes tensors: .npy, .npz and .safetensors."""
 
 import json
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialize
 
 from scalewright.sim.files.claim import Array, Choose, tensor_of
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.npy import read_npy
 from scalewright.sim.files.npz import METADATA, read_npz
+from scalewright.sim.files.outputs import replacing
 from scalewright.sim.files.safetensors import read_safetensors
 
 _READERS: dict[str, Callable[[Path, Choose], Array]] = {
@@ -110,7 +109,8 @@ def save(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) 
                 entries: dict[str, Any] = {**contiguous, METADATA: np.array(text)}
                 np.savez_compressed(file, **entries)
         else:
-            save_file(contiguous, scratch, metadata={METADATA: text})
+            # Written here: safetensors tells of a full disk in an error of its own.
+            scratch.write_bytes(serialize(contiguous, metadata={METADATA: text}))
 
 
 def require_writable_kind(path: Path) -> None:
@@ -121,41 +121,6 @@ def require_writable_kind(path: Path) -> None:
     """
     if path.suffix not in (".npz", ".safetensors"):
         raise ValueError(f"{printable(path)}: results go to a .npz or a .safetensors file")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A scratch file that becomes `path` once the block ends well; else nothing changes."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
-    try:
-        yield Path(scratch)
-        # mkstemp gives a private file; what is kept is as readable as any other.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(scratch).chmod(0o666 & ~mask)
-        Path(scratch).replace(path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
-
-
-def require_writable(*paths: Path | None) -> None:
-    """Check, before the work, that these files can be written after it.
-
-    Raises:
-        OSError: One cannot.
-    """
-    for path in paths:
-        if path is not None:
-            with suppress(_UntouchedError), replacing(path):
-                raise _UntouchedError
-
-
-class _UntouchedError(Exception):
-    """Ends `replacing` without replacing."""
 
 
 def _split(source: str) -> tuple[Path, str | None]:

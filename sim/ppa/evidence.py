@@ -8,6 +8,13 @@ per-vector scales add, on the very same elements (what the hardware costs) and o
 datapath quantizes its own way.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.ppa.evidence", "main")
+
+
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +23,10 @@ from typing import Any
 import click
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import replacing, require_writable, write_json
+from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.ppa import tools
 from scalewright.sim.ppa.cells import CellLibrary
 from scalewright.sim.ppa.measure import Measurement, Subject, measure
@@ -204,11 +212,12 @@ def ratios(bench: Bench, booth: bool) -> list[Ratio]:
 
 
 @click.command()
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the MACs (.png, .svg).")
+@output_path("--plot", help="Draw the MACs (.png, .svg).")
 @json_option
 def main(plot: Path | None, json_file: Path | None) -> None:
     """Measure everything, and print a table."""
-    require_writable(json_file, plot)
+    require_picture(plot)
+    require_writable(plot, json_file)
     bench = Bench()
     booth = tools.modern_yosys() is not None
     if not booth:
@@ -232,19 +241,14 @@ def main(plot: Path | None, json_file: Path | None) -> None:
     write_json(json_file, results)
     if plot is not None:
         by_name = {each.what: each for each in found}
-        draw(
-            plot,
-            [
-                (
-                    notation if product is None else f"{notation}, P = {product}",
-                    by_name[f"MAC {_point_name(notation, product)}, to 8/8/-/-"],
-                    energy,
-                    area,
-                )
-                for notation, product, energy, area in POINTS[1:]
-            ],
-        )
-
-
-if __name__ == "__main__":
-    main()
+        points = [
+            (
+                notation if product is None else f"{notation}, P = {product}",
+                by_name[f"MAC {_point_name(notation, product)}, to 8/8/-/-"],
+                energy,
+                area,
+            )
+            for notation, product, energy, area in POINTS[1:]
+        ]
+        with replacing(plot) as scratch:
+            draw(scratch, points, plot.suffix.removeprefix("."))

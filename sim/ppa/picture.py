@@ -18,12 +18,17 @@ class _Relative(Protocol):
     def energy(self) -> float: ...
 
 
-def draw(path: Path, points: Sequence[tuple[str, _Relative, float | None, float | None]]) -> None:
+def draw(
+    path: Path,
+    points: Sequence[tuple[str, _Relative, float | None, float | None]],
+    kind: str | None = None,
+) -> None:
     """Draw bars of area and energy relative to 8/8/-/-, ours and VS-Quant's.
 
     Args:
         path: The picture.
         points: Notation, ours, and the paper's energy and area, None where it has none.
+        kind: `png`, `svg` or `pdf`; by default the path's.
 
     Raises:
         ToolError: matplotlib is missing.
@@ -59,4 +64,5 @@ def draw(path: Path, points: Sequence[tuple[str, _Relative, float | None, float 
         axes.tick_params(labelleft=True)
         axes.margins(y=0.1)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    kind = kind or path.suffix.removeprefix(".")
+    figure.savefig(path, format=kind, metadata={"Date": None} if kind == "svg" else None)

@@ -3,6 +3,13 @@
 Their true error against the exact optimum on large tensors and on single vectors, and their speed.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.reports.clipping_speed", "main")
+
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,9 +23,9 @@ import numpy.typing as npt
 from scalewright.golden.clipping import max_threshold, octav_threshold
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
-from scalewright.sim.cli.options import json_option, progress_bar, write_json
+from scalewright.sim.cli.options import json_option, progress_bar
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.reports.clipping import compare_methods
 
 T = TypeVar("T")
@@ -169,7 +176,3 @@ def main(samples: int, vectors: int, json_file: Path | None) -> None:
         )
     table.print()
     write_json(json_file, results)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,16 @@ bare loop, golden's matrix product against NumPy's in float32, and quantization 
 that NumPy can do, one multiplication and one rounding.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.reports.speed", "main")
+
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,9 +28,9 @@ from scalewright.golden.quantize import quantize
 from scalewright.sim.bench import bare_loop, testbench
 from scalewright.sim.bench.plan import Phase
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.options import json_option, write_json
+from scalewright.sim.cli.options import json_option, progress_bar
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus import vector_pairs as stimulus
@@ -119,21 +127,25 @@ def _milliseconds(*calls: Callable[[], object]) -> list[float]:
 def main(json_file: Path | None) -> None:
     """Measure, and print a table."""
     require_writable(json_file)
-    measurements = [
-        harness(),
-        matrix_product("8/8/-/-", "<= 3", accumulator_bits=32),
-        matrix_product("4/4/4/6", "<= 3"),
-        matrix_product("4/8/6/10", "<= 3", accumulator_bits=40),
-        matrix_product("4/4/4/6", "<= 15", scale_product_bits=6),
-        matrix_product("4/8/6/10", "<= 15", scale_product_bits=8, accumulator_bits=16),
-        quantization(),
+    products: list[tuple[str, str, dict[str, int]]] = [
+        ("8/8/-/-", "<= 3", {"accumulator_bits": 32}),
+        ("4/4/4/6", "<= 3", {}),
+        ("4/8/6/10", "<= 3", {"accumulator_bits": 40}),
+        ("4/4/4/6", "<= 15", {"scale_product_bits": 6}),
+        ("4/8/6/10", "<= 15", {"scale_product_bits": 8, "accumulator_bits": 16}),
     ]
+    measurements: list[Measurement] = []
+    with progress_bar("measurements", len(products) + 2) as advance:
+        steps: tuple[Callable[[], Measurement], ...] = (
+            harness,
+            *(partial(matrix_product, name, wanted, **more) for name, wanted, more in products),
+            quantization,
+        )
+        for measure in steps:
+            measurements.append(measure())
+            advance(1)
     table = Table("what", "unit", "yardstick", "measured", "ratio", "wanted")
     for each in measurements:
         table.add(*vars(each).values())
     table.print()
     write_json(json_file, [vars(each) for each in measurements])
-
-
-if __name__ == "__main__":
-    main()

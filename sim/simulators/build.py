@@ -6,9 +6,11 @@ damaged there is built anew.
 """
 
 import hashlib
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 from scalewright.sim.bench.design import Design
 from scalewright.sim.simulators.cache import discard_damaged, fault, keep
@@ -17,6 +19,8 @@ from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.scratch import scratch_folder, sweep_once
 from scalewright.sim.simulators.simulator import Options, RefusalError, Simulator
 from scalewright.sim.simulators.verilator import Verilator
+
+_LOGGER = logging.getLogger(__name__)
 
 VERILATOR = Verilator()
 # By the name that they have on the command line.
@@ -87,6 +91,8 @@ def _build(
 ) -> None:
     # Built aside and moved into place in one step: builds may run side by side, and a build that
     # was interrupted is never taken for a whole one.
+    _LOGGER.info("building %s with %s", folder.name, simulator.name)
+    started = perf_counter()
     with scratch_folder(cache) as scratch:
         program = simulator.program(design.module)
         try:
@@ -102,3 +108,4 @@ def _build(
             reason = str(refusal).replace(f"{scratch}/", "")
             raise BuildError(f"{design.module} does not build, see {kept}: {reason}") from None
         keep(scratch, folder, [program, *simulator.companions])
+    _LOGGER.info("built %s in %.0f s", folder.name, perf_counter() - started)

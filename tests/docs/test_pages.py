@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from scalewright.sim.cli import cli
+from scalewright.sim.cli.commands import cli
 from tests.docs.pages import PAGES, ROOT, Block, blocks_of, without_blocks
 
 _ALL = os.environ.get("SCALEWRIGHT_TEST_DOCS") == "1"

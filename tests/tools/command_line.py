@@ -10,7 +10,12 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scalewright.sim.cli", *arguments],
         cwd=cwd,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())},
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(Path.cwd()),
+            # How long builds take is no part of what tests compare.
+            "SCALEWRIGHT_QUIET": "1",
+        },
         capture_output=True,
         text=True,
     )

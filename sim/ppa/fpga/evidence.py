@@ -5,6 +5,13 @@
 Every netlist is simulated on the digits' tensors, and each result compared with golden's.
 """
 
+from scalewright.sim.cli.shell import launch
+
+# First of all: imports may fail, too.
+if __name__ == "__main__":
+    launch("scalewright.sim.ppa.fpga.evidence", "main")
+
+
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +21,9 @@ import click
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli.fpga import placed, programs
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, write_json
+from scalewright.sim.cli.options import jobs, json_option, progress_bar
 from scalewright.sim.cli.table import Table
-from scalewright.sim.files.tensors import require_writable
+from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa import tools
 from scalewright.sim.ppa.activity import simulate_gates
 from scalewright.sim.ppa.fpga.cells import FAMILIES, Counts, synthesise
@@ -150,7 +157,3 @@ def main(json_file: Path | None) -> None:
     table.print()
     versions = {name: tools.version_of(name) for name in needed}
     write_json(json_file, {"tools": versions, "dot_products": results})
-
-
-if __name__ == "__main__":
-    main()

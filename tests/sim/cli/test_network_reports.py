@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from scalewright.sim.cli import cli
+from scalewright.sim.cli.commands import cli
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
 from scalewright.sim.demo.digits.network import Digits
 

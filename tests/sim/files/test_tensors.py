@@ -42,29 +42,6 @@ def test_writes_plain_arrays_with_their_metadata(suffix: str, tmp_path: Path) ->
     assert [child.name for child in path.parent.iterdir()] == [path.name]
 
 
-def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "out.npz"
-    path.write_text("old")
-
-    def fail_half_way() -> None:
-        with tensor_file.replacing(path) as scratch:
-            scratch.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_half_way()
-    assert path.read_text() == "old"
-    assert [child.name for child in tmp_path.iterdir()] == ["out.npz"]
-
-
-def test_checking_for_writability_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "out.npz"
-    tensor_file.require_writable(path, None)
-    assert not path.exists()
-    with pytest.raises(IsADirectoryError):
-        tensor_file.require_writable(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -1,0 +1,15 @@
+"""Runs the command line in this process: as a user's, but for the start of Python."""
+
+import pytest
+
+from scalewright.sim.cli.shell import launch
+
+
+def call(
+    *arguments: str, module: str = "scalewright.sim.cli.commands", command: str = "cli"
+) -> int:
+    """Run `scalewright`, or another program; its exit status."""
+    with pytest.raises(SystemExit) as end:
+        launch(module, command, arguments)
+    assert isinstance(end.value.code, int)
+    return end.value.code
