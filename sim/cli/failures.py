@@ -7,8 +7,6 @@ import click
 
 # What brings packages that are no requirement, by their name.
 _EXTRAS = {
-    "matplotlib": "plot",
-    "ml_dtypes": "test",
     "onnxruntime": "test",
     "scipy": "train",
     "sklearn": "train",

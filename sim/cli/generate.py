@@ -20,6 +20,7 @@ from scalewright.sim.datasheet.area import find_area
 from scalewright.sim.datasheet.ownership import require_own
 from scalewright.sim.datasheet.page import datasheet
 from scalewright.sim.datasheet.template import template
+from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 
 
@@ -93,11 +94,11 @@ def generate(
     page = output.with_suffix(".md")
     written = (output, description, instance, page)
     require_writable(*written, json_file, inputs=[area_file])
-    require_own(*written)
+    require_own(*written[1:])  # that one was named by the user
     files = {
-        "the module": output.name,
-        "its ports and fields, for programs": description.name,
-        "an instantiation to copy": instance.name,
+        "the module": printable(output.name),
+        "its ports and fields, for programs": printable(description.name),
+        "an instantiation to copy": printable(instance.name),
     }
     texts = (
         design.verilog,

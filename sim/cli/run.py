@@ -74,7 +74,7 @@ def run(
     status 1 if any result of the engine differs from the golden network's.
 
     \b
-    Examples:
+    Example:
       scalewright run build/digits.vsq.onnx images.npy --labels labels.npy
       scalewright run build/digits.vsq.onnx images.npy --float digits.onnx --on golden
     """

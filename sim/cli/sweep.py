@@ -95,6 +95,14 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def gathered(**arguments: Any) -> Any:
         values = {field.name: arguments.pop(field.name) for field in fields(Sweep)}
+        notations = arguments.pop("notations")
+        if notations and values["config"]:
+            raise click.UsageError("NOTATION and --config mean the same: give one of them")
+        if not notations and not values["config"]:
+            raise click.UsageError(
+                "Missing option '--config' or argument NOTATION, such as 4/4U/4/6"
+            )
+        values["config"] = (*values["config"], notations)
         for name in several:
             values[name] = tuple(each for listed in values[name] for each in listed)
         return command(**arguments, swept=Sweep(**values))
@@ -154,10 +162,11 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--config",
             type=Listed(NotationOrPreset()),
             multiple=True,
-            required=True,
             metavar="NOTATION,...",
             help="W/A/ws/as, such as 4/4U/4/6, or a preset.",
         ),
     ):
         gathered = option(gathered)
-    return gathered
+    return click.argument("notations", metavar="[NOTATION]...", type=NotationOrPreset(), nargs=-1)(
+        gathered
+    )

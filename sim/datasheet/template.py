@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from scalewright.sim.files.names import printable
+
 MARK = "written by scalewright generate"
 
 
@@ -14,7 +16,7 @@ def template(description: dict[str, Any], file: str) -> str:
     """
     module = description["module"]
     lines = [
-        f"// {file}: how to instantiate {module}; {MARK}.",
+        f"// {printable(file)}: how to instantiate {module}; {MARK}.",
         "// Copy it into a module that has clk and rst (synchronous, active high), or `include it",
         f"// there. Signals begin with {module}_; replace that to rename them all.",
     ]

@@ -96,7 +96,6 @@ def test_own_files_are_written_again_and_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("mac.v", "module mac; endmodule\n"),
         ("mac.json", '{"mine": 1}\n'),
         ("mac.json", "[]\n"),
         ("mac_template.vh", "// mine\n"),

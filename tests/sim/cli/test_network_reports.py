@@ -57,9 +57,9 @@ def test_golden_tells_of_each_layer_and_what_comes_next() -> None:
     ("values", "message"),
     [
         (np.zeros((4, 64), np.float32), r"inputs \(N, 1, 8, 8\), not \(4, 64\)"),
-        (np.zeros((0, 1, 8, 8), np.float32), "must have at least one input, not shape"),
-        (np.zeros((4, 1, 8, 8), np.bool_), "inputs must be real numbers, not bool"),
-        (np.zeros((4, 1, 8, 8), np.complex64), "inputs must be real numbers, not complex64"),
+        (np.zeros((0, 1, 8, 8), np.float32), "must have at least one element, not shape"),
+        (np.zeros((4, 1, 8, 8), np.bool_), "must have real numbers, not dtype bool"),
+        (np.zeros((4, 1, 8, 8), np.complex64), "must have real numbers, not dtype complex64"),
     ],
 )
 def test_inputs_that_do_not_fit_are_one_line(values: Any, message: str) -> None:

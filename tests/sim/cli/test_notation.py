@@ -117,8 +117,8 @@ def test_a_command_that_is_called_alike_is_named(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((20, 3), (4, 20)), r"are the weights stored as (K, M)?"),
-        (((3, 20), (20, 4)), r"are the activations stored as (K, N)?"),
+        (((20, 3), (4, 20)), "transpose the weights, to (3, 20)"),
+        (((3, 20), (20, 4)), "transpose the activations, to (4, 20)"),
     ],
 )
 def test_transposed_operands_are_recognized(

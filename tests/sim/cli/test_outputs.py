@@ -46,6 +46,7 @@ _NEEDS = {
     "vectors": ["4/4/-/-", "--vector-size", "4", "--vectors", "1"],
     "ppa": ["4/4/-/-"],
     "demo": ["--images", "1"],
+    "doctor": [],
 }
 _REQUIRED = {"generate": "-o", "quantize": "-o", "vectors": "-o"}
 # Where the kind of a file is known by its name.

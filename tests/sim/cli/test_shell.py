@@ -178,8 +178,9 @@ def test_an_interrupt_during_the_imports_leaves_no_traceback(
     ],
 )
 def test_standard_output_may_be_full_closed_or_left(
-    redirection: str, status: int, message: str, tmp_path: Path
+    redirection: str, status: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SCALEWRIGHT_QUIET", "1")  # no line on what to do next
     words = " ".join(_GENERATE)
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {words} --json results.json {redirection}"],
@@ -194,7 +195,10 @@ def test_standard_output_may_be_full_closed_or_left(
 
 
 @pytest.mark.parametrize("redirection", ["| cat", "> log; cat log"])
-def test_json_may_go_to_standard_output(redirection: str, tmp_path: Path) -> None:
+def test_json_may_go_to_standard_output(
+    redirection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALEWRIGHT_QUIET", "1")  # no line on what to do next
     command = f"{' '.join(_GENERATE)} --json /dev/stdout {redirection}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

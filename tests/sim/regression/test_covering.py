@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from amaranth.lib.wiring import Component
 
+from scalewright.golden.config import MANTISSA_BITS
 from scalewright.sim.bench.case import Case
 from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
@@ -96,8 +97,10 @@ def _latency(block: str, config: Any) -> int:
 
 def _product_bits(block: str, config: Any) -> int:
     """Bits of the products that a block forms at a time: what makes its netlist large."""
-    if block not in ("vector-mac", "engine"):
+    if block in ("octav", "vector-quantizer"):
         return 0
+    if block == "rescaler":
+        return int(config.post_lanes * config.datapath.accumulator_bits * MANTISSA_BITS)
     datapath = config.datapath if block == "engine" else config
     multipliers = datapath.vector_size * (config.lanes if block == "engine" else 1)
     bits = datapath.weights.element_bits * datapath.activations.element_bits
