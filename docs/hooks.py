@@ -13,7 +13,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
-from scalewright.sim.cli import COMMANDS, cli
+from scalewright.sim.cli import COMMANDS
+from scalewright.sim.cli.commands import cli
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = PurePosixPath("docs/pages")
