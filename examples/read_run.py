@@ -17,10 +17,13 @@ def main(path: Path) -> None:
     if "accuracy" in report:
         print(f"accuracy {report['accuracy']:.2%}")
     for layer in report.get("layers", []):
-        busy, mismatches = layer["utilisation"], layer["mismatch_count"]
-        print(
-            f"{layer['name']}: {layer['cycles']:,} cycles, {busy:.1%} busy, {mismatches} mismatches"
-        )
+        text = f"{layer['name']}:"
+        if "cycles" in layer:
+            busy, mismatches = layer["utilisation"], layer["mismatch_count"]
+            text += f" {layer['cycles']:,} cycles, {busy:.1%} busy, {mismatches} mismatches"
+        if layer["snr_db"] is not None:
+            text += f" {layer['snr_db']:.1f} dB"
+        print(text)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def random_operand(
         scales=None if fmt.scale_bits is None else scales.astype(np.uint16),
         gamma=np.ones(shape[0], np.float32),
         format=fmt,
+        coarse_axis=0,
     )
 
 

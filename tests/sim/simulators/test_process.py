@@ -39,9 +39,11 @@ def _command(folder: Path, compiler: Path) -> subprocess.Popen[bytes]:
                 *("--vector-size", "4", "--vectors", "10"),
             ],
             cwd=folder,
-            env={**os.environ, "CXX": str(compiler)},
+            env={**os.environ, "CXX": str(compiler), "SCALEWRIGHT_QUIET": "1"},
             stdout=said,
             stderr=said,
+            # Where the tests run in the background, a shell has them ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
