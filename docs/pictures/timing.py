@@ -24,7 +24,7 @@ def sample() -> dict[str, list[int]]:
     dut = VectorMac(DatapathConfig.parse("4/4/-/-", vector_size=4, accumulator_bits=16))
     values: dict[str, list[int]] = {name: [] for name in _SIGNALS}
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):  # type: ignore[no-untyped-def]  # Amaranth has no type for it
         sent = 0
         for cycle in range(CYCLES):
             ctx.set(dut.o.ready, cycle not in _BUSY)

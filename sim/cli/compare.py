@@ -11,14 +11,15 @@ from scalewright.sim.blocks.vector_mac import words as command_words
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.compare_checkpoint import compare_checkpoint
 from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.next_step import suggest
 from scalewright.sim.cli.operands import Matrices, load_matrices
 from scalewright.sim.cli.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.sweep import Sweep, sweep_options
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.execution.products import compare_matmul
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
+from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.research import picture
 from scalewright.sim.research.chart import chart, key
 from scalewright.sim.research.choice import Choice, labels
@@ -84,7 +85,7 @@ def compare(
         if len(choices) > 1:
             raise ValueError(f"--out {out} takes one configuration, not {len(choices)}")
         tensor_file.require_writable_kind(out)
-    picture.require_plot(plot)
+    require_picture(plot)
     require_writable(out, plot, json_file, inputs=[weights, activations])
     if activations is None:
         compare_checkpoint(weights, choices, whole=whole, plot=plot, json_file=json_file)
@@ -216,11 +217,11 @@ def _suggest(products: list[Product], weights: str, activations: str, rtl: bool)
         del options[at : at + 2]
         options += ["--accumulator-bits", "exact"]
         options += ["--vectors-per-sum", str(best.weights.elements.shape[1])]
-        suggest(*command, *options, purpose="the accumulator saturates: a wide one does not")
+        say_next([*command, *options], "the accumulator saturates: a wide one does not")
     elif not rtl:
         options += ["--clip", str(best.choice.clip), "--scaling", best.choice.scaling.value]
-        suggest(*command, *options, "--rtl", purpose="plays it in the RTL")
+        say_next([*command, *options, "--rtl"], "plays it in the RTL")
     elif any(each.played and each.played.mismatch_count for each in products):
-        suggest("scalewright", "regress", notation, *options, purpose="finds where it differs")
+        say_next(["scalewright", "regress", notation, *options], "finds where it differs")
     else:
-        suggest("scalewright", "generate", notation, *options, "-o", "build/mac.v")
+        say_next(["scalewright", "generate", notation, *options, "-o", "build/mac.v"])

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from scalewright.sim.blocks.vector_mac import words as command_words
-from scalewright.sim.cli.next_step import suggest
 from scalewright.sim.cli.options import progress_bar
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import replacing, write_json
 from scalewright.sim.research import picture
@@ -90,9 +90,9 @@ def compare_checkpoint(
     best = max(zip(totals, choices, strict=True), key=lambda each: each[0].signal_to_noise_db)[1]
     notation, *options = command_words(best.config)
     name = f"{source}:{matrices[0].name}" if whole else source
-    suggest(
-        *("scalewright", "compare", name, "ACTIVATIONS.npy", "--config", notation, *options),
-        purpose="the noise of a layer's products",
+    say_next(
+        ["scalewright", "compare", name, "ACTIVATIONS.npy", "--config", notation, *options],
+        "the noise of a layer's products",
     )
 
 

@@ -79,7 +79,7 @@ def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
         },
     )
     say_next(
-        "scalewright compare WEIGHTS.npy ACTIVATIONS.npy 4/4U/4/6 does this with your own tensors"
+        "scalewright compare WEIGHTS.npy ACTIVATIONS.npy 4/4U/4/6 --rtl", "with your own tensors"
     )
     return DIFFERENT if mismatches else 0
 

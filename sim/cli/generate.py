@@ -13,9 +13,9 @@ from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
 from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.next_step import suggest
 from scalewright.sim.cli.notation import notation_argument
 from scalewright.sim.cli.options import json_option, output_path
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.datasheet.area import find_area
 from scalewright.sim.datasheet.ownership import require_own
 from scalewright.sim.datasheet.page import datasheet
@@ -124,7 +124,7 @@ def generate(
         f"an instantiation in {instance}, the datasheet in {page}"
     )
     words = [] if block == "vector-mac" else ["--block", block]
-    suggest(
-        *("scalewright", "regress", *BLOCKS[block].words(config), *words),
-        purpose="plays it against the golden model",
+    say_next(
+        ["scalewright", "regress", *BLOCKS[block].words(config), *words],
+        "plays it against the golden model",
     )

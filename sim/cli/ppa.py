@@ -1,6 +1,5 @@
 """`scalewright ppa`: area, delay and energy; or what is taken of an FPGA."""
 
-import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,9 +149,8 @@ def ppa(
     }
     write_json(json_file, results)
     if baseline is None:
-        kept = "FILE" if json_file is None else shlex.quote(str(json_file))
-        before = "--json FILE keeps these figures; " if json_file is None else ""
-        say_next(f"{before}--baseline {kept} compares later ones with them")
+        kept = "FILE" if json_file is None else str(json_file)
+        say_next(["scalewright", "ppa", "--baseline", kept], "fails where figures have grown")
         return 0
     grown = [each for each in growths(measurements, baseline) if each[2] > ALLOWED_GROWTH]
     for configuration, what, growth in grown:

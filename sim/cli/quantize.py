@@ -25,6 +25,7 @@ from scalewright.sim.cli.options import (
     scaling_option,
 )
 from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
@@ -150,10 +151,7 @@ def quantize(
         f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
         f"calibrated on {len(values)} inputs with clipping by {clip}"
     )
-    following = shlex.join(
-        ["scalewright", "run", str(output), inputs, "--float", str(model), "--on", "golden"]
-    )
-    click.echo(f"Next: {printable(following)}")
+    following = ["scalewright", "run", str(output), inputs, "--float", str(model), "--on", "golden"]
     write_json(
         json_file,
         {
@@ -165,6 +163,7 @@ def quantize(
             "clip": str(clip),
             "inputs": len(values),
             "layers": layers,
-            "next": following,
+            "next": shlex.join(following),
         },
     )
+    say_next(following)

@@ -1,6 +1,5 @@
 """`scalewright regress`: the RTL of many configurations against golden."""
 
-import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -128,8 +127,8 @@ def regress(
             click.echo(f"waves: {verdict.waves}")
     write_json(json_file, [verdict.as_dict() for verdict in verdicts])
     if not failures:
-        words = shlex.join([*BLOCKS[block].words(configs[0]), "--block", block])
-        say_next(f"scalewright generate {words} -o build/{block}.v writes the Verilog")
+        words = [*BLOCKS[block].words(configs[0]), "--block", block, "-o", f"build/{block}.v"]
+        say_next(["scalewright", "generate", *words], "writes the Verilog")
     return DIFFERENT if failures else 0
 
 

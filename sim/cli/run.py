@@ -26,6 +26,7 @@ from scalewright.sim.cli.engine import (
 )
 from scalewright.sim.cli.help import SectionedCommand
 from scalewright.sim.cli.options import json_option, output_path, progress_bar
+from scalewright.sim.cli.terminal import say_next
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
@@ -142,9 +143,9 @@ def run(
     if out is not None:
         tensor_file.save(out, {"outputs": outputs}, {"model": str(model), "on": where})
         click.echo(f"outputs {outputs.shape}: {out}")
-    results["next"] = _next(model, inputs, config, on_rtl=ran is not None)
-    click.echo(f"Next: {printable(results['next'])}")
-    write_json(json_file, results)
+    following = _next(model, inputs, config, on_rtl=ran is not None)
+    write_json(json_file, {**results, "next": shlex.join(following)})
+    say_next(following)
     return DIFFERENT if ran is not None and ran.mismatch_count else 0
 
 
@@ -185,10 +186,10 @@ def _accuracy(outputs: Floats, classes: npt.NDArray[Any]) -> float:
     return float(np.mean(rows.argmax(axis=1) == classes))
 
 
-def _next(model: Path, inputs: str, config: EngineConfig, *, on_rtl: bool) -> str:
+def _next(model: Path, inputs: str, config: EngineConfig, *, on_rtl: bool) -> list[str]:
     """The command that follows: the engine after golden, its Verilog after that."""
     if not on_rtl:
-        return shlex.join(["scalewright", "run", str(model), inputs])
+        return ["scalewright", "run", str(model), inputs]
     datapath = config.datapath
     options = {
         "--vector-size": datapath.vector_size,
@@ -200,4 +201,4 @@ def _next(model: Path, inputs: str, config: EngineConfig, *, on_rtl: bool) -> st
     options["--result-bits"] = config.result_bits
     words = [str(word) for pair in options.items() for word in pair]
     command = ["scalewright", "generate", str(datapath), "--block", "engine", *words]
-    return shlex.join([*command, "-o", "build/engine.v"])
+    return [*command, "-o", "build/engine.v"]

@@ -2,15 +2,18 @@
 
 import logging
 import os
+import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import IO
 
 import click
 from rich.console import Console
+
+from scalewright.sim.files.names import printable
 
 # In seconds: between lines of progress where there is no terminal, and what is worth a last line.
 INTERVAL = 10.0
@@ -33,14 +36,20 @@ def console(stream: IO[str], *, width: int | None = None) -> Console:
 
 
 def quiet() -> bool:
-    """Whether SCALEWRIGHT_QUIET asks for no progress."""
+    """Whether SCALEWRIGHT_QUIET asks for results alone: no progress, nothing on what to do next."""
     return bool(os.environ.get("SCALEWRIGHT_QUIET"))
 
 
-def say_next(text: str) -> None:
-    """Say in a line on stderr what to do next, to a user at a terminal."""
-    if sys.stdout.isatty() and sys.stderr.isatty() and not quiet():
-        say(f"Next: {text}")
+def say_next(command: Sequence[str] | str, purpose: str = "") -> None:
+    """Say in the last line, on stderr, what to do next; not with SCALEWRIGHT_QUIET.
+
+    Args:
+        command: A command, word by word, quoted where a shell needs it; or what a shell takes.
+        purpose: What it is for.
+    """
+    if not quiet():
+        line = command if isinstance(command, str) else shlex.join(command)
+        say(f"Next: {printable(line)}{f'   ({purpose})' if purpose else ''}")
 
 
 def say(text: str) -> None:

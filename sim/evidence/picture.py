@@ -39,8 +39,10 @@ def read(page: Path) -> list[Row]:
         match = _LINE.fullmatch(line)
         if match is not None:
             found = _INTERVAL.search(match["result"])
-            interval = None if found is None else tuple(float(each) for each in found.groups())
-            rows.append(Row(**match.groupdict(), interval=interval))  # type: ignore[arg-type]
+            interval = None
+            if found is not None:
+                interval = (float(found[1]), float(found[2]), float(found[3]))
+            rows.append(Row(**match.groupdict(), interval=interval))
     if not rows:
         raise ValueError(f"{page}: has no table of claims, as `make train-evidence` writes it")
     return rows

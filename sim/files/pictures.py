@@ -16,4 +16,4 @@ def require_picture(path: Path | None) -> None:
         return
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: a plot must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    import matplotlib.figure  # noqa: F401
+    import matplotlib.figure  # noqa: F401 - whether it can be

@@ -12,10 +12,48 @@ from scalewright.sim.models.file import label_of, opset_of
 
 # Exporters leave these around weights and shapes.
 FOLDABLE = frozenset(
-    "Abs Add Cast CastLike Ceil Concat ConstantOfShape DequantizeLinear Div Equal Expand Flatten "  # noqa: SIM905
-    "Floor Gather Identity MatMul Max Min Mul Neg Pow Range Reciprocal ReduceMax ReduceMean "
-    "ReduceMin ReduceProd ReduceSum Reshape Shape Sign Size Slice Sqrt Squeeze Sub Tile Transpose "
-    "Unsqueeze Where".split()
+    (
+        "Abs",
+        "Add",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Concat",
+        "ConstantOfShape",
+        "DequantizeLinear",
+        "Div",
+        "Equal",
+        "Expand",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "Identity",
+        "MatMul",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "Pow",
+        "Range",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Reshape",
+        "Shape",
+        "Sign",
+        "Size",
+        "Slice",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    )
 )
 # All results together may have this many elements, or this many times those of the initializers.
 _ELEMENTS, _RATIO = 1 << 22, 8

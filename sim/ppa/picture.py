@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from scalewright.sim.simulators.toolchain import ToolError
-
 _OURS = "this MAC, 0.18 um, by itself"
 _THEIRS = "VS-Quant, below 16 nm, with buffers (none published for P = 6)"
 
@@ -29,15 +27,11 @@ def draw(
         path: The picture.
         points: Notation, ours, and the paper's energy and area, None where it has none.
         kind: `png`, `svg` or `pdf`; by default the path's.
-
-    Raises:
-        ToolError: matplotlib is missing.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install matplotlib") from None
+    # Slow to import, and needed here alone.
+    import matplotlib
+    from matplotlib.figure import Figure
+
     # The same bytes every time, and text that can be found.
     matplotlib.rcParams["svg.hashsalt"] = "scalewright"
     matplotlib.rcParams["svg.fonttype"] = "none"

@@ -7,28 +7,8 @@ from typing import Any
 
 from scalewright.sim.research.choice import UNSCALED
 from scalewright.sim.research.point import Point, drawable, frontier
-from scalewright.sim.simulators.toolchain import ToolError
-
-KINDS = (".png", ".svg", ".pdf")
 
 _MARKERS = "osD^vPX"
-
-
-def require_plot(path: Path | None) -> None:
-    """Check, before the work, that a plot can be drawn.
-
-    Raises:
-        ValueError: The file is of no kind that can be.
-        ToolError: matplotlib is missing.
-    """
-    if path is None:
-        return
-    if path.suffix not in KINDS:
-        raise ValueError(f"{path}: a plot must end in .png, .svg or .pdf")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ToolError("a plot needs matplotlib: pip install 'scalewright[plot]'") from None
 
 
 def draw(path: Path, kind: str, points: Sequence[Point], *, x: str, y: str, title: str) -> None:

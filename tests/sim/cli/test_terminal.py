@@ -127,7 +127,7 @@ def test_quiet_silences_progress(
     assert capsys.readouterr().err == ""
 
 
-def test_what_to_do_next_is_for_users_at_terminals(
+def test_what_to_do_next_is_the_last_line_unless_quiet(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -138,6 +138,11 @@ def test_what_to_do_next_is_for_users_at_terminals(
     (line,) = [text for text in screen.getvalue().splitlines() if text.startswith("Next: ")]
     assert line.startswith("Next: scalewright regress 4/4/-/- --vector-size 4 ")
     monkeypatch.undo()
+    say_next(["scalewright", "run", "a model.onnx"], "plays it")
+    monkeypatch.setenv("SCALEWRIGHT_QUIET", "1")
     say_next("nothing")
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "")
+    assert (captured.out, captured.err) == (
+        "",
+        "Next: scalewright run 'a model.onnx'   (plays it)\n",
+    )
