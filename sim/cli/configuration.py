@@ -59,6 +59,25 @@ class DatapathOptions:
         return config
 
 
+# What is said of an option wherever a command takes it.
+PIPELINE_HELP = "Clock cycles of the vector MAC, 1 to 3.  [default: 2]"
+PRODUCT_HELP = "Bits kept of the scale product, 1 to ws + as.  [default: all]"
+SIZE_HELP = "Elements of a vector: 4, 8, 16, 32 or 64.  [default: 16]"
+
+vectors_per_sum_option = click.option(
+    "--vectors-per-sum",
+    type=click.IntRange(min=1),
+    metavar="J",
+    help="Vectors that an exact accumulator must hold.",
+)
+accumulator_bits_option = click.option(
+    "--accumulator-bits",
+    type=AccumulatorBits(),
+    metavar="C",
+    help="Accumulator width in bits, 16 to 48, or `exact`.  [default: 24]",
+)
+
+
 def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that complete a notation; the command gets them as `datapath`."""
 
@@ -73,31 +92,21 @@ def datapath_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--pipeline-depth",
             type=int,
             metavar="D",
-            help="Clock cycles of the vector MAC, 1 to 3.  [default: 2]",
+            help=PIPELINE_HELP,
         ),
-        click.option(
-            "--vectors-per-sum",
-            type=click.IntRange(min=1),
-            metavar="J",
-            help="Vectors that an exact accumulator must hold.",
-        ),
-        click.option(
-            "--accumulator-bits",
-            type=AccumulatorBits(),
-            metavar="C",
-            help="Accumulator width in bits, 16 to 48, or `exact`.  [default: 24]",
-        ),
+        vectors_per_sum_option,
+        accumulator_bits_option,
         click.option(
             "--scale-product-bits",
             type=int,
             metavar="P",
-            help="Bits kept of the scale product, 1 to ws + as.  [default: all]",
+            help=PRODUCT_HELP,
         ),
         click.option(
             "--vector-size",
             type=int,
             metavar="V",
-            help="Elements of a vector: 4, 8, 16, 32 or 64.  [default: 16]",
+            help=SIZE_HELP,
         ),
     ):
         gathered = option(gathered)

@@ -61,6 +61,18 @@ def suggestion(text: str) -> str | None:
     return found + reason
 
 
+def require_one(argument: Any, option: Any, *, required: bool) -> None:
+    """Check that the notation is not given both ways; where it is required, that it is given.
+
+    Raises:
+        UsageError: It is not so.
+    """
+    if argument and option:
+        raise click.UsageError("NOTATION and --config mean the same: give one of them")
+    if required and not argument and not option:
+        raise click.UsageError("Missing option '--config' or argument NOTATION, such as 4/4U/4/6")
+
+
 def notation_argument(
     name: str, *, required: bool = False, several: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -77,12 +89,7 @@ def notation_argument(
         @wraps(command)
         def gathered(**arguments: Any) -> Any:
             given, option = arguments.pop("notation_argument"), arguments.pop("notation_option")
-            if given and option is not None:
-                raise click.UsageError("NOTATION and --config mean the same: give one of them")
-            if not given and option is None and required:
-                raise click.UsageError(
-                    "Missing option '--config' or argument NOTATION, such as 4/4U/4/6"
-                )
+            require_one(given, option, required=required)
             if option is not None:
                 given = (option,) if several else option
             return command(**arguments, **{name: given})

@@ -11,8 +11,15 @@ import click
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.quantize import Scaling
-from scalewright.sim.cli.configuration import AccumulatorBits, DatapathOptions
-from scalewright.sim.cli.notation import NotationOrPreset
+from scalewright.sim.cli.configuration import (
+    PIPELINE_HELP,
+    PRODUCT_HELP,
+    SIZE_HELP,
+    DatapathOptions,
+    accumulator_bits_option,
+    vectors_per_sum_option,
+)
+from scalewright.sim.cli.notation import NotationOrPreset, require_one
 from scalewright.sim.cli.options import ClipType
 from scalewright.sim.research.choice import Choice, sweep
 
@@ -96,12 +103,7 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def gathered(**arguments: Any) -> Any:
         values = {field.name: arguments.pop(field.name) for field in fields(Sweep)}
         notations = arguments.pop("notations")
-        if notations and values["config"]:
-            raise click.UsageError("NOTATION and --config mean the same: give one of them")
-        if not notations and not values["config"]:
-            raise click.UsageError(
-                "Missing option '--config' or argument NOTATION, such as 4/4U/4/6"
-            )
+        require_one(notations, values["config"], required=True)
         values["config"] = (*values["config"], notations)
         for name in several:
             values[name] = tuple(each for listed in values[name] for each in listed)
@@ -130,33 +132,23 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--pipeline-depth",
             type=int,
             metavar="D",
-            help="With --rtl: clock cycles of the vector MAC, 1 to 3.  [default: 2]",
+            help=f"With --rtl: {PIPELINE_HELP}",
         ),
-        click.option(
-            "--vectors-per-sum",
-            type=click.IntRange(min=1),
-            metavar="J",
-            help="Vectors that an exact accumulator must hold.",
-        ),
-        click.option(
-            "--accumulator-bits",
-            type=AccumulatorBits(),
-            metavar="C",
-            help="Accumulator width in bits, 16 to 48, or `exact`.  [default: 24]",
-        ),
+        vectors_per_sum_option,
+        accumulator_bits_option,
         click.option(
             "--scale-product-bits",
             type=Listed(click.INT),
             multiple=True,
             metavar="P,...",
-            help="Bits kept of the scale product, 1 to ws + as.  [default: all]",
+            help=PRODUCT_HELP,
         ),
         click.option(
             "--vector-size",
             type=Listed(click.INT),
             multiple=True,
             metavar="V,...",
-            help="Elements of a vector: 4, 8, 16, 32 or 64.  [default: 16]",
+            help=SIZE_HELP,
         ),
         click.option(
             "--config",
