@@ -28,7 +28,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line: one line on stderr says what went wrong."""
     try:
-        from scalewright.sim.cli.shell import launch
+        from scalewright.sim.cli.program.launch import launch
         from scalewright.sim.simulators.process import ending_on_signals
 
         with ending_on_signals():

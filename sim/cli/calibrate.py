@@ -8,9 +8,9 @@ import numpy as np
 from scalewright.golden.calibration import Granularity, split_groups
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.octav import End
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.options import json_option, output_path, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import json_option, output_path, progress_bar
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json

@@ -10,12 +10,12 @@ from scalewright.sim.blocks import design_of
 from scalewright.sim.blocks.vector_mac import words as command_words
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.compare_checkpoint import compare_checkpoint
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.operands import Matrices, load_matrices
-from scalewright.sim.cli.options import json_option, output_path, progress_bar
-from scalewright.sim.cli.sweep import Sweep, sweep_options
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.operands import Matrices, load_matrices
+from scalewright.sim.cli.parameters.options import json_option, output_path, progress_bar
+from scalewright.sim.cli.parameters.sweep import Sweep, sweep_options
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.products import compare_matmul
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import replacing, require_writable, write_json

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from scalewright.sim.blocks.vector_mac import words as command_words
-from scalewright.sim.cli.options import progress_bar
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.options import progress_bar
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import replacing, write_json
 from scalewright.sim.research import picture

@@ -8,10 +8,10 @@ import click
 
 from scalewright.golden.calibration import Clip
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.options import clip_option, jobs, json_option, progress_bar
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.options import clip_option, jobs, json_option, progress_bar
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.demo.networks import (
     ENGINES,

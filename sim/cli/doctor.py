@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from scalewright.sim.cli import BAD_INPUT
-from scalewright.sim.cli.options import json_option
+from scalewright.sim.cli.parameters.options import json_option
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.reports.health import Cache, Finding, empty, examine, findings
 from scalewright.sim.reports.health import library_versions as versions

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scalewright.sim.cli.options import jobs, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import jobs, progress_bar
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import write_json
 from scalewright.sim.ppa.fpga.cells import FAMILIES, Synthesis, synthesise
 from scalewright.sim.ppa.fpga.placement import Placement, place

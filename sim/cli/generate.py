@@ -10,12 +10,17 @@ import click
 from scalewright.golden.config import DatapathConfig, OctavConfig
 from scalewright.hw.verilog import PortStyle
 from scalewright.sim.blocks import BLOCKS, design_of
-from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.notation import notation_argument
-from scalewright.sim.cli.options import json_option, output_path
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.block import (
+    BlockOptions,
+    block_option,
+    block_options,
+    choose_config,
+)
+from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.parameters.notation import notation_argument
+from scalewright.sim.cli.parameters.options import json_option, output_path
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.datasheet.area import find_area
 from scalewright.sim.datasheet.ownership import require_own
 from scalewright.sim.datasheet.page import datasheet

@@ -7,12 +7,12 @@ import click
 
 from scalewright.golden.config import PRESETS, DatapathConfig
 from scalewright.sim.cli import GROWN, fpga
-from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.notation import notation_argument
-from scalewright.sim.cli.options import jobs, json_option, progress_bar
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.parameters.notation import notation_argument
+from scalewright.sim.cli.parameters.options import jobs, json_option, progress_bar
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa.baseline import ALLOWED_GROWTH, growths

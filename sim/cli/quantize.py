@@ -14,18 +14,18 @@ from scalewright.golden.network import Product, as_real, run_network
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network, weight_matrix
 from scalewright.golden.quantize import Quantized, Scaling
-from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.engine import batch_hint, require_input
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.notation import notation_argument
-from scalewright.sim.cli.options import (
+from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.parameters.engine import batch_hint, require_input
+from scalewright.sim.cli.parameters.notation import notation_argument
+from scalewright.sim.cli.parameters.options import (
     clip_option,
     json_option,
     output_path,
     scaling_option,
 )
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable

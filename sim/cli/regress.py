@@ -9,13 +9,18 @@ import numpy as np
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import BLOCKS
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.block import BlockOptions, block_option, block_options, choose_config
-from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.notation import notation_argument
-from scalewright.sim.cli.options import jobs, json_option, progress_bar, seed_option
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.block import (
+    BlockOptions,
+    block_option,
+    block_options,
+    choose_config,
+)
+from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.parameters.notation import notation_argument
+from scalewright.sim.cli.parameters.options import jobs, json_option, progress_bar, seed_option
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.regression.configurations import covering
 from scalewright.sim.regression.regress import Regression, Verdict

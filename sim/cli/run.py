@@ -15,7 +15,7 @@ from scalewright.golden.network.execution import Run
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.quantize import Floats, Quantized
 from scalewright.sim.cli import DIFFERENT
-from scalewright.sim.cli.engine import (
+from scalewright.sim.cli.parameters.engine import (
     EngineSize,
     engine_size_options,
     golden_table,
@@ -24,9 +24,9 @@ from scalewright.sim.cli.engine import (
     reloading_line,
     require_input,
 )
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.options import json_option, output_path, progress_bar
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.parameters.options import json_option, output_path, progress_bar
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files import tensors as tensor_file

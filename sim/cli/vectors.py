@@ -9,18 +9,18 @@ import numpy as np
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.help import SectionedCommand
-from scalewright.sim.cli.notation import notation_argument
-from scalewright.sim.cli.operands import load_operands
-from scalewright.sim.cli.options import (
+from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
+from scalewright.sim.cli.parameters.notation import notation_argument
+from scalewright.sim.cli.parameters.operands import load_operands
+from scalewright.sim.cli.parameters.options import (
     clip_option,
     json_option,
     output_path,
     scaling_option,
     seed_option,
 )
-from scalewright.sim.cli.terminal import say_next
+from scalewright.sim.cli.program.help import SectionedCommand
+from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.products import matmul_words
 from scalewright.sim.execution.vectors import vector_files, write_vectors
 from scalewright.sim.files.outputs import require_writable, write_json

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.evidence.experiment import Measured
 from scalewright.sim.evidence.picture import draw
 from scalewright.sim.evidence.row import Row

@@ -5,7 +5,7 @@ are kept in `build/training`: an interrupted run goes on where it was. After a c
 that they depend on they are measured anew.
 """
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 # First of all: imports may fail, too.
 if __name__ == "__main__":
@@ -23,7 +23,7 @@ from typing import Any
 import click
 import torch
 
-from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
+from scalewright.sim.cli.parameters.options import jobs, json_option, output_path, progress_bar
 from scalewright.sim.evidence import (
     octav_mad,
     oscillations,

@@ -8,7 +8,7 @@ per-vector scales add, on the very same elements (what the hardware costs) and o
 datapath quantizes its own way.
 """
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 # First of all: imports may fail, too.
 if __name__ == "__main__":
@@ -23,8 +23,8 @@ from typing import Any
 import click
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.cli.options import jobs, json_option, output_path, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import jobs, json_option, output_path, progress_bar
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.files.pictures import require_picture
 from scalewright.sim.ppa import tools

@@ -3,7 +3,7 @@
 Their true error against the exact optimum on large tensors and on single vectors, and their speed.
 """
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 # First of all: imports may fail, too.
 if __name__ == "__main__":
@@ -23,8 +23,8 @@ import numpy.typing as npt
 from scalewright.golden.clipping import max_threshold, octav_threshold
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
-from scalewright.sim.cli.options import json_option, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import json_option, progress_bar
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.reports.clipping import compare_methods
 

@@ -5,7 +5,7 @@ bare loop, golden's matrix product against NumPy's in float32, and quantization 
 that NumPy can do, one multiplication and one rounding.
 """
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 # First of all: imports may fail, too.
 if __name__ == "__main__":
@@ -28,8 +28,8 @@ from scalewright.golden.quantize import quantize
 from scalewright.sim.bench import bare_loop, testbench
 from scalewright.sim.bench.plan import Phase
 from scalewright.sim.blocks import design_of
-from scalewright.sim.cli.options import json_option, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import json_option, progress_bar
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.simulators.build import build
 from scalewright.sim.simulators.simulation import simulate

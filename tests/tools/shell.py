@@ -2,7 +2,7 @@
 
 import pytest
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 
 def call(

@@ -5,7 +5,7 @@
 Every netlist is simulated on the digits' tensors, and each result compared with golden's.
 """
 
-from scalewright.sim.cli.shell import launch
+from scalewright.sim.cli.program.launch import launch
 
 # First of all: imports may fail, too.
 if __name__ == "__main__":
@@ -21,8 +21,8 @@ import click
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli.fpga import placed, programs
-from scalewright.sim.cli.options import jobs, json_option, progress_bar
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.parameters.options import jobs, json_option, progress_bar
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.ppa import tools
 from scalewright.sim.ppa.activity import simulate_gates

@@ -19,7 +19,7 @@ import pytest
 from scalewright.golden.mac import matmul
 from scalewright.sim.cli import COMMANDS, compare, demo, ppa, regress
 from scalewright.sim.cli.commands import cli
-from scalewright.sim.cli.options import OutputPath
+from scalewright.sim.cli.parameters.options import OutputPath
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
 from scalewright.sim.demo.products import CONFIGURATIONS, DemoResult
 from scalewright.sim.execution.products import Comparison

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scalewright.sim.cli import BAD_INPUT, DEFECT, INTERRUPTED
-from scalewright.sim.cli.failures import is_defect, message_of
-from scalewright.sim.cli.log import keep_log
-from scalewright.sim.cli.standard_streams import flush, prepare
+from scalewright.sim.cli.program.failures import is_defect, message_of
+from scalewright.sim.cli.program.log import keep_log
+from scalewright.sim.cli.program.standard_streams import flush, prepare
 
 _PROGRAM = "scalewright"
 
@@ -46,7 +46,7 @@ def _status(module: str, command: str, arguments: Sequence[str] | None) -> int:
 
 
 def _run(module: str, command: str, arguments: Sequence[str] | None) -> int:
-    from scalewright.sim.cli.terminal import logged, say
+    from scalewright.sim.cli.program.terminal import logged, say
 
     function = getattr(importlib.import_module(module), command)
     name = _PROGRAM if module.startswith("scalewright.sim.cli.") else f"python -m {module}"

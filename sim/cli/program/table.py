@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from scalewright.sim.cli.terminal import console
+from scalewright.sim.cli.program.terminal import console
 from scalewright.sim.files.names import printable
 
 

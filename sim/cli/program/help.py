@@ -8,8 +8,8 @@ from dataclasses import fields
 
 import click
 
-from scalewright.sim.cli.configuration import DatapathOptions
-from scalewright.sim.cli.options import OutputPath
+from scalewright.sim.cli.parameters.configuration import DatapathOptions
+from scalewright.sim.cli.parameters.options import OutputPath
 
 _DATAPATH = {field.name for field in fields(DatapathOptions)} | {"notation_option"}
 

@@ -11,7 +11,7 @@ import click
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.quantize import Scaling
-from scalewright.sim.cli.configuration import (
+from scalewright.sim.cli.parameters.configuration import (
     PIPELINE_HELP,
     PRODUCT_HELP,
     SIZE_HELP,
@@ -19,8 +19,8 @@ from scalewright.sim.cli.configuration import (
     accumulator_bits_option,
     vectors_per_sum_option,
 )
-from scalewright.sim.cli.notation import NotationOrPreset, require_one
-from scalewright.sim.cli.options import ClipType
+from scalewright.sim.cli.parameters.notation import NotationOrPreset, require_one
+from scalewright.sim.cli.parameters.options import ClipType
 from scalewright.sim.research.choice import Choice, sweep
 
 

@@ -9,7 +9,9 @@ import click
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.quantize import Scaling
-from scalewright.sim.cli.terminal import progress_bar as progress_bar  # commands find all here
+from scalewright.sim.cli.program.terminal import (
+    progress_bar as progress_bar,  # commands find all here
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

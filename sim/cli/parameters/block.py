@@ -9,7 +9,7 @@ import click
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import BLOCKS, Config
-from scalewright.sim.cli.configuration import DatapathOptions
+from scalewright.sim.cli.parameters.configuration import DatapathOptions
 
 _HELPS = {
     "--result-bits": "engine: bits of a rescaled result, 8 to 32.  [default: 18]",

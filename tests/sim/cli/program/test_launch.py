@@ -14,7 +14,9 @@ from typing import Any
 import click
 import pytest
 
-from scalewright.sim.cli import commands, failures, shell
+from scalewright.sim.cli import commands
+from scalewright.sim.cli.program import failures
+from scalewright.sim.cli.program import launch as shell
 from scalewright.sim.simulators.build import BuildError
 from scalewright.sim.simulators.simulation import SimulationError
 from scalewright.sim.simulators.toolchain import ToolError

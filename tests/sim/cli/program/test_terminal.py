@@ -9,9 +9,9 @@ from time import sleep
 
 import pytest
 
-from scalewright.sim.cli import terminal
-from scalewright.sim.cli.table import Table
-from scalewright.sim.cli.terminal import progress_bar, say_next
+from scalewright.sim.cli.program import terminal
+from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.terminal import progress_bar, say_next
 from tests.tools.shell import call
 
 _DIGITS = "0.123456789012345678"

@@ -7,7 +7,7 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli import COMMANDS
-from scalewright.sim.cli.notation import suggestion
+from scalewright.sim.cli.parameters.notation import suggestion
 from tests.tools.shell import call
 
 _WITHOUT = ", without per-vector scales"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
-from scalewright.sim.cli.table import Table
+from scalewright.sim.cli.program.table import Table
 from scalewright.sim.execution.networks import NetworkRun
 from scalewright.sim.files.names import printable
 

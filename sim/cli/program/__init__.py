@@ -1,0 +1,1 @@
+"""How commands run as programs: exit status, what went wrong, what a terminal is shown."""
