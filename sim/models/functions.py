@@ -26,6 +26,9 @@ def _rescale() -> onnx.FunctionProto:
     The bias is added behind the rounding, as golden/rescale.py has it: integers, in units. Both are
     exact in float32 up to 2^24, and so is the sum of those that do not saturate. X is a float32 sum
     of real numbers; where that sum is exact, so are ties.
+
+    It is computed as bias - round(-X / unit), which is the same: a division right behind a MatMul
+    ONNX Runtime fuses with it (MatMulScaleFusion), as a product with the rounded reciprocal.
     """
     return _function(
         "Rescale",
@@ -33,10 +36,11 @@ def _rescale() -> onnx.FunctionProto:
         ["low", "high"],
         [
             *_floats("low", "high"),
-            helper.make_node("Div", ["X", "unit"], ["ratio"]),
+            helper.make_node("Neg", ["X"], ["mirrored"]),
+            helper.make_node("Div", ["mirrored", "unit"], ["ratio"]),
             helper.make_node("Round", ["ratio"], ["rounded"]),
             helper.make_node("Cast", ["bias"], ["offset"], to=onnx.TensorProto.FLOAT),
-            helper.make_node("Add", ["rounded", "offset"], ["shifted"]),
+            helper.make_node("Sub", ["offset", "rounded"], ["shifted"]),
             helper.make_node("Clip", ["shifted", "low", "high"], ["y"]),
             helper.make_node("Mul", ["y", "unit"], ["Y"]),
         ],
