@@ -1,24 +1,18 @@
 """Writes a module as Verilog that simulators, linters and synthesis tools take alike."""
 
-from itertools import pairwise
-
+from scalewright.hw.verilog.clocked import Clocked
 from scalewright.hw.verilog.expressions import Expressions
 from scalewright.hw.verilog.names import Names
 from scalewright.hw.verilog.netlist import (
     Netlist,
 )
 from scalewright.hw.verilog.registers import Registers
-from scalewright.hw.verilog.rtlil import Assign, Const, Process, Slice
-from scalewright.hw.verilog.statements import edges_of, is_exclusive, is_tree
+from scalewright.hw.verilog.rtlil import Process, Slice
 from scalewright.hw.verilog.text import (
     Waiver,
     bit_range,
     broken,
-    constant,
-    else_statement,
-    if_statement,
     index_of,
-    opened,
 )
 
 __all__ = ["ModuleWriter"]
@@ -57,6 +51,7 @@ class ModuleWriter:
         self._expressions = Expressions(
             module, self._netlist, self._registers, self._identifier, lambda: self._names.add("")
         )
+        self._clocked = Clocked(module, self._registers, self._expressions, self._identifier)
         # Wires to declare, in order: first what is a port no more.
         self._declared = [
             wire for wire in module.wires if self._is_split(wire) and wire not in self._registers
@@ -69,7 +64,7 @@ class ModuleWriter:
                 self._declared.append(wire)
             elif self._needs_wire(wire):
                 self._identifier(wire)
-        always = self._always_blocks()
+        always = self._clocked.always_blocks()
         instances = [line for cell in self._netlist.instances for line in self._instance(cell)]
         assigns, done = [], set()
         while pending := [wire for wire in self._pending() if wire not in done]:
@@ -79,7 +74,7 @@ class ModuleWriter:
         for name, _, text in self._expressions.shared:
             assigns += broken(f"assign {name} = {text};")
         assigns += self._joined_fields()
-        body = [*self._declarations(), *assigns, *instances, *always, *self._initial()]
+        body = [*self._declarations(), *assigns, *instances, *always, *self._clocked.initial()]
         return [
             f"module {self._module.name} (",
             *(f"  {line}" for line in self._port_lines()),
@@ -157,79 +152,6 @@ class ModuleWriter:
             lines += broken(f"assign {name}{index} = {text};")
         return lines
 
-    def _always_blocks(self):
-        """Flip-flops, those together that load under the same conditions."""
-        groups = {}
-        for wire, cell in self._registers.items():
-            clock = self._expressions.text(cell.connections["CLK"])
-            body, reset = self._registers.next_body(wire)
-            guard = None
-            if len(body) == 1 and not isinstance(body[0], Assign):
-                (switch,) = body
-                if len(switch.cases) == 1:
-                    (patterns, inner) = switch.cases[0]
-                    guard, body = self._expressions.condition(switch.test, patterns), inner
-            loads, resets = groups.setdefault((clock, reset is not None, guard), ([], []))
-            loads += self._nonblocking(wire, body)
-            if reset is not None:
-                resets.append([f"{self._identifier(wire)} <= {constant(reset)};"])
-        lines = []
-        for (clock, has_reset, guard), (loads, resets) in groups.items():
-            block = loads if guard is None else [if_statement(guard, loads)]
-            if has_reset:
-                block = [if_statement("rst", resets) + else_statement(block)]
-            lines += opened(f"always @(posedge {clock})", block)
-        return lines
-
-    def _nonblocking(self, wire, body):
-        """The statements of a flip-flop's process, each as a list of lines."""
-        statements = []
-        name, width = self._identifier(wire), self._module.wires[wire].width
-        if not is_tree(body, width):
-            for low, high in pairwise(sorted({0, width, *edges_of(body, width)})):
-                index = "" if high - low == width else index_of(low, high - low)
-                text = self._expressions.selected(
-                    body, Slice(wire, low, high - low), f"{name}{index}"
-                )
-                if text != f"{name}{index}":
-                    statements.append(broken(f"{name}{index} <= {text};"))
-            return statements
-        for statement in body:
-            if isinstance(statement, Assign):
-                statements.append(broken(f"{name} <= {self._expressions.text(statement.value)};"))
-                continue
-            if is_exclusive(statement) and len(statement.cases) > 2:
-                statements += self._case(wire, statement)
-                continue
-            chain = []
-            for patterns, inner in reversed(statement.cases):
-                condition = self._expressions.condition(statement.test, patterns)
-                loads = self._nonblocking(wire, inner)
-                if condition is None:
-                    chain = loads
-                elif loads or chain:
-                    chain = [
-                        if_statement(condition, loads) + (else_statement(chain) if chain else [])
-                    ]
-            statements += chain
-        return statements
-
-    def _case(self, wire, switch):
-        """A flip-flop's switch between values of which one at most matches."""
-        lines, has_default = [], any(not patterns for patterns, _ in switch.cases)
-        for patterns, inner in switch.cases:
-            labels = [constant(Const(len(pattern), int(pattern, 2))) for pattern in patterns]
-            loads = self._nonblocking(wire, inner)
-            head = f"{', '.join(labels)}:" if labels else "default:"
-            if loads:
-                lines += opened(head, loads)
-            elif has_default:
-                lines.append(f"{head} ;")
-        if not has_default:
-            lines.append("default: ;")
-        test = self._expressions.text(switch.test)
-        return [[f"case ({test})", *(f"  {line}" for line in lines), "endcase"]]
-
     def _instance(self, cell):
         # Lower modules have no names like these, which Verilator would take for hidden ones.
         name = self._names.add("u_" + cell.name.lstrip("\\$").removeprefix("U$"))
@@ -241,17 +163,6 @@ class ModuleWriter:
             is_open = isinstance(chunk, Slice) and not self._is_needed(chunk.wire)
             connections.append(f".{port}({'' if is_open else self._expressions.text(value)})")
         return broken(f"{cell.kind[1:]} {name} ({', '.join(connections)});")
-
-    def _initial(self):
-        """Power-on values, those of the reset; for registers with one."""
-        values = []
-        for wire in self._registers:
-            if self._registers.next_body(wire)[1] is not None:
-                initial = self._module.initial[wire]
-                values.append([f"{self._identifier(wire)} = {constant(initial)};"])
-        if not values:
-            return []
-        return ["`ifndef SCALEWRIGHT_NO_INITIAL", *opened("initial", values), "`endif"]
 
     def _declarations(self):
         shapes = {}
