@@ -11,13 +11,8 @@ from scalewright.golden import argument
 from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
 from scalewright.golden.mse import mse_optimal
-from scalewright.golden.quantize import (
-    Quantized,
-    Scaling,
-    as_finite_float32,
-    quantize,
-    split_vectors,
-)
+from scalewright.golden.quantize import Scaling, as_finite_float32, quantize, split_vectors
+from scalewright.golden.quantized import Quantized
 
 Floats = npt.NDArray[np.float32]
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scalewright.golden import argument
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig, Output
 from scalewright.golden.mac import matmul
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.requantize import requantize
 from scalewright.golden.rescale import Rescaling, rescale
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from scalewright.golden import argument
 from scalewright.golden.config import DatapathConfig, OperandFormat
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]

@@ -23,16 +23,14 @@ half to even. A scale is always a multiplier. What the equations leave open:
 """
 
 import enum
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
 from scalewright.golden.config import VECTOR_SIZES, OperandFormat
-
-Floats: TypeAlias = npt.NDArray[np.float32]
+from scalewright.golden.quantized import Floats, Quantized, along_axis
 
 # Elements of one block: its temporaries fit in a level-2 cache (0.5 MB of float32).
 _BLOCK_ELEMENTS = 1 << 17
@@ -44,102 +42,6 @@ class Scaling(enum.Enum):
     NEAREST = "nearest"  #: s_q = max(rne(s / gamma), 1); elements against the rounded scale
     CEIL = "ceil"  #: s_q = ceil(s / gamma): no element clips; elements against the rounded scale
     PAPER = "paper"  #: Eq. 7 to the letter: s_q = rne(s / gamma), may be 0; x_q against s
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Quantized:
-    """A quantized tensor.
-
-    Attributes:
-        elements: (..., J, V) int8, or uint8 where the format is unsigned; J = ceil(K / V) vectors,
-            the last one padded with zeros.
-        scales: (..., J) uint16, or None without per-vector scales.
-        gamma: Coarse scales, float32: one, or one for each index of the coarse axis.
-        format: Format of the elements and scales.
-        length: Elements K along the reduction axis, padding excluded; all of them by default.
-        coarse_axis: Axis of the original tensor along which gamma varies; None for one gamma.
-
-    Raises:
-        TypeError, ValueError: Wrong dtype, shape, or a value outside the format. Elements of
-            -2^(N-1), outside the narrow grid, are legal.
-    """
-
-    elements: npt.NDArray[Any]
-    scales: npt.NDArray[np.uint16] | None
-    gamma: Floats
-    format: OperandFormat
-    length: int = -1
-    coarse_axis: int | None = None
-
-    def __post_init__(self) -> None:
-        argument.instance("format", self.format, OperandFormat)
-        argument.instance("elements", self.elements, np.ndarray)
-        if self.scales is not None:
-            argument.instance("scales", self.scales, np.ndarray)
-        if not isinstance(self.gamma, np.generic):  # a scalar of NumPy is an array without axes
-            argument.instance("gamma", self.gamma, np.ndarray)
-        dtype = np.dtype(np.int8 if self.format.signed else np.uint8)
-        if self.elements.dtype != dtype:
-            raise TypeError(f"elements must be {dtype}, not {self.elements.dtype}")
-        if self.elements.ndim < 2 or self.vector_size not in VECTOR_SIZES:
-            raise ValueError(
-                f"elements must be (..., J, V) with V one of {VECTOR_SIZES}, "
-                f"not {self.elements.shape}"
-            )
-        if self.elements.size == 0:
-            raise ValueError(f"elements must not be empty: {self.elements.shape}")
-        _require_within("elements", self.elements, self.format.element_min, self.format.qmax)
-        if (self.scales is None) != (self.format.scale_bits is None):
-            raise ValueError(f"scales must be given exactly where {self.format} has them")
-        if self.scales is not None:
-            if self.scales.dtype != np.uint16:
-                raise TypeError(f"scales must be uint16, not {self.scales.dtype}")
-            if self.scales.shape != self.elements.shape[:-1]:
-                raise ValueError(
-                    f"scales must be {self.elements.shape[:-1]}, not {self.scales.shape}"
-                )
-            _require_within("scales", self.scales, 0, self.format.scale_max)
-        if self.gamma.dtype != np.float32:
-            raise TypeError(f"gamma must be float32, not {self.gamma.dtype}")
-        argument.not_negative("gamma", self.gamma, np.float32)
-        self._check_groups()
-        padded = self.elements.shape[-2] * self.vector_size
-        shortest = padded - self.vector_size + 1
-        length = padded if self.length == -1 else self.length
-        argument.integer(
-            "length", length, range(shortest, padded + 1), f"from {shortest} to {padded}"
-        )
-        object.__setattr__(self, "length", int(length))
-
-    def _check_groups(self) -> None:
-        """Check that there is one gamma for each coarse group."""
-        shape: tuple[int, ...] = ()
-        if self.coarse_axis is not None:
-            axes = self.elements.ndim - 2
-            argument.integer("coarse_axis", self.coarse_axis, range(axes), f"below {axes}, or None")
-            shape = self.elements.shape[self.coarse_axis : self.coarse_axis + 1]
-        if self.gamma.shape != shape:
-            raise ValueError(f"gamma must be {shape}, not {self.gamma.shape}")
-
-    @property
-    def vector_size(self) -> int:
-        """Elements of one vector, V."""
-        return int(self.elements.shape[-1])
-
-    def vector_gamma(self) -> Floats:
-        """Gamma with a shape that broadcasts against (..., J)."""
-        return _along_axis(self.gamma, self.coarse_axis, self.elements.ndim - 1)
-
-    def dequantize(self) -> Floats:
-        """Real values (..., K), float32: x_q * (s_q * gamma), the product of the scales first."""
-        scale = self.vector_gamma()
-        values = self.elements.astype(np.float32)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            if self.scales is not None:
-                scale = self.scales.astype(np.float32) * scale
-            values *= scale[..., None]
-        flat = values.reshape(*values.shape[:-2], -1)
-        return flat[..., : self.length]
 
 
 def quantize(
@@ -192,10 +94,10 @@ def quantize(
         gamma = scale.max(axis=group_axes)
         if fmt.scale_bits is None:
             scales = None
-            divisor = np.broadcast_to(_along_axis(gamma, coarse_axis, peak.ndim), peak.shape)
+            divisor = np.broadcast_to(along_axis(gamma, coarse_axis, peak.ndim), peak.shape)
         else:
             gamma = gamma / np.float32(fmt.scale_max)
-            broadcast_gamma = _along_axis(gamma, coarse_axis, peak.ndim)
+            broadcast_gamma = along_axis(gamma, coarse_axis, peak.ndim)
             rounded = _round_scale(scale / broadcast_gamma, scaling, fmt.scale_max)
             rounded[(peak == 0) | (broadcast_gamma == 0)] = 0
             scales = rounded.astype(np.uint16)
@@ -265,13 +167,6 @@ def split_vectors(values: Floats, vector_size: int) -> Floats:
     return values.reshape(-1, vector_size)
 
 
-def _along_axis(values: Floats, axis: int | None, ndim: int) -> Floats:
-    """Give `values`, one for each index of `axis`, a shape that broadcasts to `ndim` axes."""
-    if axis is None:
-        return values
-    return values.reshape([-1 if other == axis else 1 for other in range(ndim)])
-
-
 def _blocks(vectors: Floats) -> list[slice]:
     rows = max(1, _BLOCK_ELEMENTS // vectors.shape[1])
     return [slice(start, start + rows) for start in range(0, len(vectors), rows)]
@@ -308,13 +203,6 @@ def _divide(vectors: Floats, divisor: Floats, fmt: OperandFormat) -> npt.NDArray
         np.clip(quotient, np.float32(fmt.qmin), np.float32(fmt.qmax), out=quotient)
         elements[block] = quotient
     return elements
-
-
-def _require_within(name: str, values: npt.NDArray[Any], smallest: int, largest: int) -> None:
-    low, high = int(values.min()), int(values.max())
-    if low < smallest or high > largest:
-        offender = low if low < smallest else high
-        raise ValueError(f"{name} must be from {smallest} to {largest}, not {offender}")
 
 
 def _raise_not_finite(values: Floats) -> None:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from scalewright.golden import argument
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, VECTOR_SIZES, OperandFormat
-from scalewright.golden.quantize import Quantized, as_finite_float32, split_vectors
+from scalewright.golden.quantize import as_finite_float32, split_vectors
+from scalewright.golden.quantized import Quantized
 
 # 2 |y| + s_q * 2^f, at most 2^39, is far from the end of 64 bits.
 _Y_LIMIT = 1 << 31

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scalewright.golden.config import OperandFormat
-from scalewright.golden.quantize import Quantized, quantize
+from scalewright.golden.quantize import quantize
+from scalewright.golden.quantized import Quantized
 
 VECTOR = 16
 BITS = 4

@@ -12,7 +12,7 @@ import numpy as np
 from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
 from scalewright.golden.config import EngineConfig, OperandFormat
 from scalewright.golden.network.graph import Node
-from scalewright.golden.quantize import Floats
+from scalewright.golden.quantized import Floats
 
 _GAMMA_BITS = 7
 # Below it, float32 has fewer bits than a scale.

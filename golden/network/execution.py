@@ -20,7 +20,8 @@ from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network.graph import Node, apply_operator, label
 from scalewright.golden.network.operators import window_of
-from scalewright.golden.quantize import Floats, Quantized, as_finite_float32
+from scalewright.golden.quantize import as_finite_float32
+from scalewright.golden.quantized import Floats, Quantized
 from scalewright.golden.requantize import quantize_statically
 from scalewright.golden.rescale import Rescaling, multiplier
 

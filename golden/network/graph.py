@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from scalewright.golden.network.operators import OPERATORS
-from scalewright.golden.quantize import Floats, as_finite_float32
+from scalewright.golden.quantize import as_finite_float32
+from scalewright.golden.quantized import Floats
 
 # Products with constant weights: what the engine computes.
 MATRIX_KINDS = ("Conv", "Gemm", "MatMul")

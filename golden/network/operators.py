@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.quantize import Floats
+from scalewright.golden.quantized import Floats
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 # A padded input may have this many elements, or this many times as many as without padding.

@@ -23,7 +23,8 @@ from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node, evaluate
-from scalewright.golden.quantize import Floats, Quantized, Scaling
+from scalewright.golden.quantize import Scaling
+from scalewright.golden.quantized import Floats, Quantized
 
 # They give values that were there before.
 _MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose")

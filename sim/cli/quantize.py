@@ -13,7 +13,8 @@ from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Product, as_real, run_network
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network, weight_matrix
-from scalewright.golden.quantize import Quantized, Scaling
+from scalewright.golden.quantize import Scaling
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.parameters.engine import batch_hint, require_input
 from scalewright.sim.cli.parameters.notation import notation_argument

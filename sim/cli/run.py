@@ -13,7 +13,7 @@ from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Product, Tensor, as_real, run_network
 from scalewright.golden.network.execution import Run
 from scalewright.golden.network.graph import evaluate
-from scalewright.golden.quantize import Floats, Quantized
+from scalewright.golden.quantized import Floats, Quantized
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.parameters.engine import (
     EngineSize,

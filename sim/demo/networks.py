@@ -13,7 +13,7 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Network, as_real, run_network
 from scalewright.golden.network.graph import evaluate
 from scalewright.golden.network.quantization import quantize_network
-from scalewright.golden.quantize import Floats
+from scalewright.golden.quantized import Floats
 from scalewright.sim.demo.digits.models import SIDE, calibration_images, convolutional, perceptron
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl

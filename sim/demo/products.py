@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scalewright.golden.calibration import Clip, quantize_clipped
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import matmul
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.blocks import design_of
 from scalewright.sim.demo.digits.network import Digits, Floats
 from scalewright.sim.execution.products import (

@@ -9,7 +9,7 @@ import numpy as np
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Network, Product, Tensor, run_network
-from scalewright.golden.quantize import Floats, Quantized
+from scalewright.golden.quantized import Floats, Quantized
 from scalewright.sim.bench.plan import Mismatch, Outcome, Phase
 from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.tiling import (

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.golden.mac import MacResult, matmul
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Mismatch, Phase

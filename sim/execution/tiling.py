@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.design import Design
 

@@ -16,7 +16,7 @@ from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
 from scalewright.golden.network.operators import OPERATORS
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.models.file import label_of
 from scalewright.sim.models.float_model import array_of, node_attributes, shape_of, unique_names
 from scalewright.sim.models.functions import DOMAIN

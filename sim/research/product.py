@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden.mac import MacResult, matmul
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.execution.products import Comparison, real_product, signal_to_noise_db
 from scalewright.sim.research.choice import Choice
 

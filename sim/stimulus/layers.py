@@ -12,7 +12,7 @@ from scalewright.golden.config import (
 )
 from scalewright.golden.layer import Layer
 from scalewright.golden.mac import matmul
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.rescale import Rescaling, multiplier
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, run_layer
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench import stall
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Words

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from torch import nn
 
 from scalewright.golden.config import EngineConfig
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.training.convolution import QuantizedConv2d
 from scalewright.sim.training.layer import QuantizedLayer
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from scalewright.golden.config import OperandFormat
-from scalewright.golden.quantize import Quantized, Scaling
+from scalewright.golden.quantize import Scaling
+from scalewright.golden.quantized import Quantized
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -22,7 +22,8 @@ from scalewright.golden.layer import Layer, run_layer
 from scalewright.golden.mac import matmul, round_scale_product, trace_stream
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from scalewright.golden.octav import octav, step_constant
-from scalewright.golden.quantize import Quantized, quantize
+from scalewright.golden.quantize import quantize
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.requantize import quantize_statically, requantize
 from scalewright.golden.rescale import Rescaling, multiplier, rescale, round_half_even_shift
 

@@ -12,7 +12,7 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OperandFormat, Output
 from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.rescale import Rescaling
 from tests.oracles import arithmetic as oracle
 

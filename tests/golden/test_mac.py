@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scalewright.golden.config import DatapathConfig, OperandFormat
 from scalewright.golden.mac import MacResult, matmul, round_scale_product, trace_stream
-from scalewright.golden.quantize import Quantized, quantize
+from scalewright.golden.quantize import quantize
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from tests.oracles import arithmetic as oracle
 

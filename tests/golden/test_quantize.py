@@ -6,7 +6,8 @@ import numpy.typing as npt
 import pytest
 
 from scalewright.golden.config import OperandFormat
-from scalewright.golden.quantize import Quantized, Scaling, quantize
+from scalewright.golden.quantize import Scaling, quantize
+from scalewright.golden.quantized import Quantized
 
 
 @pytest.mark.parametrize("signed", [True, False])

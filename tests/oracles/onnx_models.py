@@ -12,7 +12,7 @@ from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import run_layer
 from scalewright.golden.network import Network, Product, Quantize, as_real
 from scalewright.golden.network.graph import Graph, apply_operator
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.requantize import quantize_statically, requantize
 from scalewright.golden.rescale import rescale
 from scalewright.sim.models.float_model import read_graph

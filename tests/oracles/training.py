@@ -11,7 +11,8 @@ from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
 from scalewright.golden.config import DatapathConfig, OperandFormat
 from scalewright.golden.mac import matmul
 from scalewright.golden.network.calibration import coarse_scale
-from scalewright.golden.quantize import Quantized, Scaling, quantize
+from scalewright.golden.quantize import Scaling, quantize
+from scalewright.golden.quantized import Quantized
 from scalewright.golden.requantize import quantize_statically
 
 torch: Any = pytest.importorskip("torch", reason="sim/training needs the extra `train`")

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from scalewright.golden.calibration import Clip, quantize_clipped
 from scalewright.golden.config import DatapathConfig
-from scalewright.golden.quantize import Quantized, Scaling
+from scalewright.golden.quantize import Scaling
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.files import tensors as tensor_file
 
 

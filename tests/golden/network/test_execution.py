@@ -14,7 +14,7 @@ from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Network, Product, Quantize, as_real, run_network
 from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.network.quantization import quantize_network
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.models.quantized_model import read_model

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, run_network
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from tests.oracles import onnx_models as models
 
 _CONFIG = EngineConfig(datapath=DatapathConfig.parse("8/8/-/-", vector_size=4))

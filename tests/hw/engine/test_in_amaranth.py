@@ -8,7 +8,7 @@ import pytest
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.hw.engine import Engine
 from scalewright.hw.engine.sequencer import Sequencer
 from scalewright.hw.engine.weight_buffer import WeightBuffer

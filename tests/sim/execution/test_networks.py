@@ -9,7 +9,7 @@ from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Network, as_real, run_network
 from scalewright.golden.network.quantization import quantize_network
-from scalewright.golden.quantize import Floats
+from scalewright.golden.quantized import Floats
 from scalewright.sim.bench.design import Design
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
 from scalewright.sim.execution import networks as driver

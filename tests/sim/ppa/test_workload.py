@@ -8,7 +8,8 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.mac import matmul, trace_stream
-from scalewright.golden.quantize import Quantized, quantize
+from scalewright.golden.quantize import quantize
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.ppa.workload import (
     Tensors,
     accumulator_beats,

@@ -11,7 +11,7 @@ from tests.oracles.training import torch
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import Product, Quantize, as_real, run_network
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.execution.networks import run_on_rtl
 from scalewright.sim.models.quantized_model import read_model, write_model
 from scalewright.sim.training import ExactNetwork, QatConfig, calibrate, convert, to_network

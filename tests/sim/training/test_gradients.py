@@ -16,7 +16,7 @@ from tests.oracles.training import GoldenLayer, random_config, random_layer, spr
 from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.gradients import Estimator, derivative
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.training import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 
 Array = npt.NDArray[Any]

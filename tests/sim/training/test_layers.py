@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.oracles.training import GoldenLayer, random_config, random_layer, spread, torch
-from scalewright.golden.quantize import Quantized
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.training import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 
 Array = npt.NDArray[Any]
