@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalewright.golden import mse
+from scalewright.golden import mse, mse_search
 from scalewright.golden.config import OperandFormat
 from scalewright.golden.mse import mean_squared_error, mse_optimal, mse_sweep
 from scalewright.golden.quantize import quantize
@@ -130,7 +130,7 @@ def test_search_gives_the_exact_least_error(x: list[int], fmt: OperandFormat) ->
     groups = np.array([x], np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mse, "_LISTED_BREAKPOINTS", 0)
-        patch.setattr(mse, "_LEAF_BREAKPOINTS", 2)  # so that it divides
+        patch.setattr(mse_search, "_LEAF_BREAKPOINTS", 2)  # so that it divides
         threshold = mse_optimal(groups, fmt)
     error = mean_squared_error(groups, fmt, threshold)[0] * len(x)
     least = float(_least_error([Fraction(v) for v in x], fmt))
