@@ -55,6 +55,8 @@ def _run(folder: Path, *command: str, **environment: str) -> subprocess.Complete
         # As in many containers.
         "HOME": "/proc/none",
         "TMPDIR": "/proc/none",
+        # Nothing on stderr but what is wrong.
+        "SCALEWRIGHT_QUIET": "1",
     }
     return subprocess.run(
         command, cwd=folder, env={**searched, **environment}, capture_output=True, text=True
