@@ -240,7 +240,8 @@ class QuantizedLayer(nn.Module, ABC):
     def _require_calibration(self) -> None:
         if not self._calibrated:
             raise RuntimeError(
-                "static thresholds need calibration: call sim.training.calibrate(model, batches)"
+                "static thresholds need calibration: "
+                "call scalewright.sim.training.calibrate(model, batches)"
             )
 
     def _load_from_state_dict(self, *arguments: Any) -> None:

@@ -20,7 +20,10 @@ CONFIG = QatConfig(datapath=DATAPATH)
 def test_static_layers_ask_for_calibration(static: str) -> None:
     parameters: dict[str, Any] = {"static_activations": False, static: True}
     model = convert(small_network(), QatConfig(datapath=DATAPATH, **parameters))
-    message = r"^static thresholds need calibration: call golden\.qat\.calibrate\(model, batches\)$"
+    message = (
+        r"^static thresholds need calibration: "
+        r"call scalewright\.sim\.training\.calibrate\(model, batches\)$"
+    )
     with pytest.raises(RuntimeError, match=message):
         model(small_batches()[0])
     with pytest.raises(RuntimeError, match=message):

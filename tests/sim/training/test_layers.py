@@ -38,7 +38,7 @@ def windows(values: Array, layer: QuantizedConv2d) -> Array:
     return np.asarray(seen).transpose(4, 3, 0, 1, 2, 5)
 
 
-def flat(operand: Quantized, elements: Array, scales: Array | None) -> Quantized:
+def flat(operand: Quantized, elements: Array, scales: Array | None, gamma: Array) -> Quantized:
     size = operand.vector_size
     count = len(elements)
     return replace(
@@ -46,7 +46,8 @@ def flat(operand: Quantized, elements: Array, scales: Array | None) -> Quantized
         elements=np.ascontiguousarray(elements.reshape(count, -1, size)),
         scales=None if scales is None else np.ascontiguousarray(scales.reshape(count, -1)),
         length=-1,
-        coarse_axis=None if operand.gamma.ndim == 0 else 0,
+        gamma=gamma,
+        coarse_axis=None if gamma.ndim == 0 else 0,
     )
 
 
@@ -74,15 +75,17 @@ def expected(layer: QuantizedLayer, golden: GoldenLayer, x: Any, *, exact: bool)
         for group in range(layer.groups):
             rows = slice(group * channels, (group + 1) * channels)
             weights = flat(
-                replace(w, gamma=w.gamma if w.gamma.ndim == 0 else w.gamma[rows]),
+                w,
                 w.elements[rows],
                 None if w.scales is None else w.scales[rows],
+                w.gamma if w.gamma.ndim == 0 else w.gamma[rows],
             )
             count = int(np.prod(elements.shape[1:4]))
             activations = flat(
                 a,
                 elements[group].reshape(count, -1),
                 None if scales is None else scales[group].reshape(count, -1),
+                a.gamma,
             )
             parts.append(golden.multiply(weights, activations, exact))
         y = np.concatenate(parts, axis=1).reshape(*elements.shape[1:4], -1)
