@@ -1,24 +1,15 @@
-"""What a simulation is to do, and what it did: files between the caller and the simulator.
+"""What a simulation is to do, and what it did.
 
-The simulator is another process. The caller writes a plan into the folder of the run, the
-testbench reads it, plays it and writes its outcome next to it. All numbers are packed words (see
-sim/bench/codec.py), so a plan knows nothing of what they mean.
+All numbers are packed words (see sim/bench/codec.py), so a plan knows nothing of what they mean.
 """
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
-
-import numpy as np
 
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.stall import Pattern
 
-# Mismatches of one output stream and phase that are kept with all their details.
-MISMATCH_LIMIT = 20
-
-_ARRAYS = ("inputs", "expected", "offers", "accepts")
+# Mismatches of one output stream and phase, and breaches of its protocol, that are kept in detail.
+DETAIL_LIMIT = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +66,9 @@ class Outcome:
         results: Words that came from each output stream.
         mismatch_count: Results that differ, are missing or are surplus.
         mismatches: The first of them, in detail.
-        violations: Breaches of the stream protocol, one sentence each.
+        violations: The first breaches of the stream protocol, one sentence each.
+        failed_at: Clock cycle after reset in which a wrong or surplus result or a breach was first
+            seen; None where there was none.
     """
 
     phase: str
@@ -85,6 +78,7 @@ class Outcome:
     mismatch_count: int
     mismatches: list[Mismatch]
     violations: list[str]
+    failed_at: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -108,62 +102,3 @@ class Plan:
     outputs: dict[str, int]
     phases: tuple[Phase, ...]
     four_state: bool = False
-
-    def save(self, folder: Path) -> None:
-        """Write the plan into the folder of a run."""
-        arrays: dict[str, Any] = {}
-        for number, phase in enumerate(self.phases):
-            for group in _ARRAYS:
-                for port, array in getattr(phase, group).items():
-                    arrays[f"{number}/{group}/{port}"] = array
-        np.savez(folder / "plan.npz", **arrays)
-        facts = {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "four_state": self.four_state,
-            "phases": [
-                {"name": phase.name, "patient": phase.patient, "reset_after": phase.reset_after}
-                for phase in self.phases
-            ],
-        }
-        (folder / "plan.json").write_text(json.dumps(facts))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read the plan of a run."""
-        facts = json.loads((folder / "plan.json").read_text())
-        groups: list[dict[str, Any]] = [{name: {} for name in _ARRAYS} for _ in facts["phases"]]
-        with np.load(folder / "plan.npz") as arrays:
-            for key in arrays:
-                number, group, port = key.split("/")
-                groups[int(number)][group][port] = arrays[key]
-        phases = [
-            Phase(**phase, **group) for phase, group in zip(facts["phases"], groups, strict=True)
-        ]
-        return cls(**{**facts, "phases": tuple(phases)})
-
-
-def save_outcome(folder: Path, number: int, outcome: Outcome) -> None:
-    """Write the outcome of the phase with this number."""
-    facts = {
-        "phase": outcome.phase,
-        "cycles": outcome.cycles,
-        "seconds": outcome.seconds,
-        "mismatch_count": outcome.mismatch_count,
-        "mismatches": [vars(mismatch) for mismatch in outcome.mismatches],
-        "violations": outcome.violations,
-    }
-    results: dict[str, Any] = dict(outcome.results)
-    np.savez(folder / f"outcome{number}.npz", **results)
-    (folder / f"outcome{number}.json").write_text(json.dumps(facts))
-
-
-def load_outcome(folder: Path, number: int) -> Outcome | None:
-    """Read the outcome of a phase; None if the simulation did not get so far."""
-    path = folder / f"outcome{number}.json"
-    if not path.exists():
-        return None
-    facts = json.loads(path.read_text())
-    mismatches = [Mismatch(**mismatch) for mismatch in facts.pop("mismatches")]
-    with np.load(folder / f"outcome{number}.npz") as arrays:
-        return Outcome(**facts, mismatches=mismatches, results=dict(arrays))

@@ -20,7 +20,8 @@ from cocotb.triggers import ClockCycles, Event, Timer, select
 from cocotb.utils import get_sim_time
 
 from scalewright.sim.bench.codec import Words, as_integers, as_words
-from scalewright.sim.bench.plan import Outcome, Phase, Plan, save_outcome
+from scalewright.sim.bench.exchange import load_plan, save_outcome
+from scalewright.sim.bench.plan import DETAIL_LIMIT, Outcome, Phase, Plan
 from scalewright.sim.bench.scoreboard import Scoreboard
 from scalewright.sim.bench.stream import (
     Monitor,
@@ -82,7 +83,17 @@ class Bench:
     async def play(self, phase: Phase) -> Outcome:
         """Play one phase, from reset."""
         violations: list[str] = []
+        failed_at: int | None = None
         broken = Event()
+
+        def fail() -> None:
+            nonlocal failed_at
+            failed_at = self._cycle() if failed_at is None else failed_at
+
+        def violated(sentence: str) -> None:
+            fail()
+            if len(violations) < DETAIL_LIMIT:
+                violations.append(sentence)
 
         async def known(action: Action) -> None:
             """End the phase where the design drives what is neither 0 nor 1."""
@@ -90,7 +101,7 @@ class Bench:
                 await action()
             except UnknownError as unknown:
                 if not broken.is_set():
-                    violations.append(f"{unknown} in cycle {self._cycle()} after reset")
+                    violated(f"{unknown} in cycle {self._cycle()} after reset")
                     broken.set()
 
         def start(action: Action) -> Task[None]:
@@ -115,7 +126,8 @@ class Bench:
 
         def observe(scoreboard: Scoreboard, word: int) -> None:
             nonlocal ended
-            scoreboard.receive(word)
+            if not scoreboard.receive(word):
+                fail()
             self._transfers += 1
             if all(board.complete for board in scoreboards.values()) and not complete.is_set():
                 ended = get_sim_time("ns")
@@ -126,7 +138,7 @@ class Bench:
                 self._dut,
                 port,
                 partial(observe, board),
-                violations.append,
+                violated,
                 four_state=self._four_state,
             )
             for port, board in scoreboards.items()
@@ -159,6 +171,7 @@ class Bench:
             mismatch_count=sum(board.mismatch_count for board in scoreboards.values()),
             mismatches=[m for board in scoreboards.values() for m in board.mismatches],
             violations=violations,
+            failed_at=failed_at,
         )
 
     def _watch(self) -> list[Action]:
@@ -223,7 +236,7 @@ def _check_widths(dut: Any, widths: Mapping[str, int]) -> None:
 async def play(dut: Any) -> None:
     """Play the plan; fails at the end of a phase with a mismatch or a protocol violation."""
     folder = Path(os.environ[RUN_FOLDER])
-    plan = Plan.load(folder)
+    plan = load_plan(folder)
     try:
         bench = Bench(dut, plan, folder)
     except PortError as error:

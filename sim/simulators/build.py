@@ -8,12 +8,13 @@ damaged there is built anew.
 import hashlib
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 from scalewright.sim.bench.design import Design
 from scalewright.sim.simulators.cache import discard_damaged, fault, keep
+from scalewright.sim.simulators.compiled import CompiledPlayer
 from scalewright.sim.simulators.icarus import Icarus
 from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.scratch import scratch_folder, sweep_once
@@ -23,6 +24,7 @@ from scalewright.sim.simulators.verilator import Verilator
 _LOGGER = logging.getLogger(__name__)
 
 VERILATOR = Verilator()
+PLAYER = CompiledPlayer()
 # By the name that they have on the command line.
 SIMULATORS: dict[str, Simulator] = {each.name: each for each in (VERILATOR, Icarus())}
 
@@ -54,7 +56,12 @@ class Build:
 
 
 def build(
-    design: Design, *, waves: bool = False, lint: bool = True, simulator: Simulator = VERILATOR
+    design: Design,
+    *,
+    waves: bool = False,
+    lint: bool = True,
+    optimised: bool = False,
+    simulator: Simulator = VERILATOR,
 ) -> Build:
     """Return the program of a design, building it where the cache has none that is sound.
 
@@ -62,6 +69,7 @@ def build(
         design: The design; its Verilog is read only where the cache has no build.
         waves: Whether it can record waves.
         lint: Whether doubtful Verilog is an error. It is where the Verilog is ours.
+        optimised: Whether it is for a long run. A build for long runs serves short ones as well.
         simulator: What builds it.
 
     Raises:
@@ -69,13 +77,20 @@ def build(
         BuildError: The design does not build.
         OSError: The build folder cannot be written.
     """
-    options = Options(waves=waves, lint=lint)
     found = simulator.find()
-    facts = (simulator.name, found, *simulator.ingredients(options), design.module, design.key)
-    key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
     cache = build_folder("sim")
     sweep_once(cache)
-    folder = cache / f"{design.module}-{key}"
+
+    def place(options: Options) -> Path:
+        facts = (simulator.name, found, *simulator.ingredients(options), design.module, design.key)
+        key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+        return cache / f"{design.module}-{key}"
+
+    options = Options(waves=waves, lint=lint, optimised=True)
+    folder = place(options)
+    if not optimised and not folder.exists():
+        options = replace(options, optimised=False)
+        folder = place(options)
     if folder.exists():
         discard_damaged(folder)
     if not folder.exists():

@@ -9,8 +9,9 @@ from pathlib import Path
 import cocotb_tools.config
 
 from scalewright.sim.simulators import process
+from scalewright.sim.simulators.coupling import CocotbSimulator
 from scalewright.sim.simulators.process import Finished
-from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError, Simulator
+from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError
 from scalewright.sim.simulators.surroundings import (
     TEMPORARY_FILES_HERE,
     find_command,
@@ -44,7 +45,7 @@ class IcarusError(ProgramError):
         self.done = done
 
 
-class Icarus(Simulator):
+class Icarus(CocotbSimulator):
     """Icarus Verilog, from the path."""
 
     name = "icarus"

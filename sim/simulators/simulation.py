@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from scalewright.sim.bench import testbench
-from scalewright.sim.bench.plan import Outcome, Phase, Plan, load_outcome
+from scalewright.sim.bench.exchange import load_outcome, save_plan
+from scalewright.sim.bench.plan import Outcome, Phase, Plan
 from scalewright.sim.simulators.build import Build
 from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.process import Finished
@@ -48,7 +48,6 @@ def simulate(
     *,
     progress: Callable[[int], None] | None = None,
     waves: Path | None = None,
-    test_module: str = testbench.__name__,
 ) -> Run:
     """Play phases on a simulator, in order, until one fails.
 
@@ -57,7 +56,6 @@ def simulate(
         phases: What to play.
         progress: Called now and then with the number of words sent since the last call.
         waves: Where to put a recording, in the simulator's format; the build must allow for it.
-        test_module: What plays the plan.
 
     Raises:
         SimulationError: The design lacks a port, in one line; or the simulation broke off, and the
@@ -65,12 +63,13 @@ def simulate(
     """
     design, simulator = built.design, built.simulator
     with scratch_folder(build_folder("sim/runs")) as folder:
-        Plan(
+        plan = Plan(
             inputs={name: design.codec(name).width for name in design.ports("input")},
             outputs={name: design.codec(name).width for name in design.ports("output")},
             phases=tuple(phases),
             four_state=simulator.four_state,
-        ).save(folder)
+        )
+        save_plan(folder, plan)
         sent = np.memmap(folder / testbench.PROGRESS_FILE, np.uint64, mode="w+", shape=1)
         reported = 0
 
@@ -81,20 +80,20 @@ def simulate(
                 progress(total - reported)
             reported = total
 
-        finished = _run(built, folder, test_module, waves is not None, watch)
+        finished = _run(built, folder, waves is not None, watch)
         complaint = folder / testbench.COMPLAINT_FILE
         if complaint.exists():
             raise SimulationError(f"{design.module} {complaint.read_text()}")
         outcomes = []
-        for number in range(len(phases)):
-            outcome = load_outcome(folder, number)
+        for number, phase in enumerate(phases):
+            outcome = load_outcome(folder, number, phase)
             if outcome is None:
                 break
             outcomes.append(outcome)
         run = Run(outcomes, waves)
         if not outcomes or (run.failure is None and len(outcomes) < len(phases)):
             raise SimulationError(_last_words(built, finished, folder))
-        if run.failure is None and not _passed(folder):
+        if run.failure is None and not simulator.passed(folder, finished):
             raise SimulationError(_last_words(built, finished, folder))
         if waves is not None:
             waves.parent.mkdir(parents=True, exist_ok=True)
@@ -102,34 +101,18 @@ def simulate(
         return run
 
 
-def _run(
-    built: Build, folder: Path, test_module: str, waves: bool, watch: Callable[[], None]
-) -> Finished:
+def _run(built: Build, folder: Path, waves: bool, watch: Callable[[], None]) -> Finished:
     """Run the simulator; what came of it stands in the folder."""
     try:
         return built.simulator.run(
             built.program,
             built.design.module,
-            test_module,
             folder,
             waves=waves,
-            environment={
-                testbench.RUN_FOLDER: str(folder),
-                # Inside the simulator too, a warning is an error.
-                "PYTHONWARNINGS": "error",
-            },
             watch=watch,
         )
     except OSError as error:
         raise SimulationError(f"{built.program} cannot be started: {error.strerror}") from None
-
-
-def _passed(folder: Path) -> bool:
-    path = folder / "results.xml"
-    if not path.exists():
-        return False
-    suites = ElementTree.parse(path).getroot()
-    return not suites.findall(".//failure") and not suites.findall(".//error")
 
 
 def _last_words(built: Build, finished: Finished, folder: Path) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from scalewright.sim.bench.plan import MISMATCH_LIMIT
+from scalewright.sim.bench.plan import DETAIL_LIMIT
 from scalewright.sim.bench.scoreboard import Scoreboard
 
 
@@ -39,4 +39,4 @@ def test_wrong_missing_and_surplus_results_fail(
 def test_counts_all_mismatches_and_keeps_the_first() -> None:
     board = _play([0] * 1000, [1] * 1000)
     assert board.mismatch_count == 1000
-    assert [m.index for m in board.mismatches] == list(range(MISMATCH_LIMIT))
+    assert [m.index for m in board.mismatches] == list(range(DETAIL_LIMIT))
