@@ -16,7 +16,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.task import Task
-from cocotb.triggers import ClockCycles, Event, Timer, select
+from cocotb.triggers import ClockCycles, Event, RisingEdge, Timer, select
 from cocotb.utils import get_sim_time
 
 from scalewright.sim.bench.codec import Words, as_integers, as_words
@@ -215,12 +215,15 @@ class Bench:
         while self._transfers != before:
             before = self._transfers
             await Timer(_PATIENCE * PERIOD_NS, unit="ns")
+            # Which comes at the same time: what is done now, is done after it.
+            await RisingEdge(self._clock)
 
     def _counted(self, words: Words) -> Iterator[int]:
         for start in range(0, len(words), _CHUNK):
             chunk = as_integers(words[start : start + _CHUNK])
-            yield from chunk
-            self._transfers += len(chunk)
+            for word in chunk:
+                yield word
+                self._transfers += 1
             self._progress[0] += len(chunk)
 
 

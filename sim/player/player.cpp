@@ -7,12 +7,10 @@
 #include <iostream>
 #include <memory>
 
-#include "Vtop.h"
+#include "design.h"
 #include "outcome.h"
 #include "plan.h"
-#include "ports.h"
 #include "streams.h"
-#include "verilated.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
@@ -23,42 +21,6 @@ constexpr int64_t quiet_cycles = 64;   // after the last result, in which none m
 constexpr int64_t patience = 20'000;   // cycles without any transfer before a phase is given up
 constexpr uint64_t period_ns = 10;
 constexpr size_t progress_step = 1024;  // words
-
-// The design lacks a port, or has another one in its place.
-struct PortError : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-struct Port {
-    unsigned width;
-    void* value;
-};
-
-class Ports {
-  public:
-    explicit Ports(Vtop& top) : ports_ PORTS(&top) {}
-
-    unsigned char* bit(const std::string& name) const {
-        return static_cast<unsigned char*>(find(name, 1));
-    }
-
-    Stream stream(const std::string& name, unsigned width) const {
-        return {name, width, find(name + "_payload", width), bit(name + "_valid"),
-                bit(name + "_ready")};
-    }
-
-  private:
-    void* find(const std::string& name, unsigned width) const {
-        const auto found = ports_.find(name);
-        if (found == ports_.end()) throw PortError("has no port " + name);
-        if (found->second.width != width)
-            throw PortError("has " + std::to_string(found->second.width) + " bits in port " +
-                            name + ", not " + std::to_string(width));
-        return found->second.value;
-    }
-
-    std::map<std::string, Port> ports_;
-};
 
 class Bench {
   public:

@@ -1,8 +1,9 @@
 """Speed of the tools: `python -m scalewright.sim.reports.speed`.
 
-Three ratios, each of two measurements taken in turn in one run: the simulation harness against a
-bare loop, golden's matrix product against NumPy's in float32, and quantization against the least
-that NumPy can do, one multiplication and one rounding.
+Ratios, each of two measurements taken in turn in one run: the compiled player against a bare loop
+and against cocotb, cocotb's testbench against a bare loop, golden's matrix product against NumPy's
+in float32, and quantization against the least that NumPy can do, one multiplication and one
+rounding; and how long simulators take to build.
 """
 
 from scalewright.sim.cli.program.launch import launch
@@ -13,7 +14,6 @@ if __name__ == "__main__":
 
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -25,64 +25,16 @@ import numpy as np
 from scalewright.golden.config import DatapathConfig, OperandFormat
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import quantize
-from scalewright.sim.bench import bare_loop, testbench
-from scalewright.sim.bench.plan import Phase
-from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.parameters.options import json_option, progress_bar
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.files.outputs import require_writable, write_json
-from scalewright.sim.simulators.build import build
-from scalewright.sim.simulators.simulation import simulate
-from scalewright.sim.stimulus import vector_pairs as stimulus
-from scalewright.sim.testbenches.vector_mac import INPUT, OUTPUT, golden, pack_results
+from scalewright.sim.reports import simulation_speed
+from scalewright.sim.reports.measurement import Measurement
 
-_SIMULATED_VECTORS = 200_000
 _REPEATS = 9
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """Two figures and their ratio.
-
-    Attributes:
-        name: What is measured.
-        unit: Unit of the figures.
-        yardstick: The figure to compare with.
-        measured: Ours.
-        ratio: Ours over the yardstick's.
-        wanted: What the ratio should be.
-    """
-
-    name: str
-    unit: str
-    yardstick: float
-    measured: float
-    ratio: float
-    wanted: str
-
-
-def harness(vectors: int = _SIMULATED_VECTORS) -> Measurement:
-    """Cycles per second of the harness, with every result compared, against a bare loop."""
-    config = DatapathConfig.parse("4/4/4/6")
-    built = build(design_of("vector-mac", config))
-    stream = stimulus.random(config, vectors, np.random.default_rng(0))
-    result, _ = golden(stream, config)
-    phase = Phase(
-        name="benchmark",
-        inputs={INPUT: built.design.codec(INPUT).pack(stream)},
-        expected={OUTPUT: pack_results(built.design.codec(OUTPUT), result)},
-    )
-    rates: dict[str, list[float]] = {bare_loop.__name__: [], testbench.__name__: []}
-    for _ in range(3):
-        for module, measured in rates.items():
-            run = simulate(built, [phase], test_module=module)
-            assert run.failure is None
-            measured.append(run.outcomes[0].cycles / run.outcomes[0].seconds)
-    bare, ours = (max(measured) for measured in rates.values())
-    return Measurement("harness / bare loop", "cycles/s", bare, ours, ours / bare, ">= 0.6")
-
-
-def matrix_product(notation: str, wanted: str, **options: Any) -> Measurement:
+def matrix_product(notation: str, wanted: str, **options: Any) -> list[Measurement]:
     """Milliseconds of golden's (512, 1024) x (512, 1024) against numpy.matmul in float32."""
     config = DatapathConfig.parse(notation, **options)
     rng = np.random.default_rng(0)
@@ -94,7 +46,7 @@ def matrix_product(notation: str, wanted: str, **options: Any) -> Measurement:
         lambda: np.matmul(a, w.T), lambda: matmul(weights, activations, config)
     )
     name = f"matmul {config}, P={config.rounded_scale_product_bits}, C={config.accumulator_bits}"
-    return Measurement(name, "ms", yardstick, measured, measured / yardstick, wanted)
+    return [Measurement(name, "ms", yardstick, measured, measured / yardstick, wanted)]
 
 
 def quantization() -> Measurement:
@@ -135,14 +87,19 @@ def main(json_file: Path | None) -> None:
         ("4/8/6/10", "<= 15", {"scale_product_bits": 8, "accumulator_bits": 16}),
     ]
     measurements: list[Measurement] = []
-    with progress_bar("measurements", len(products) + 2) as advance:
-        steps: tuple[Callable[[], Measurement], ...] = (
-            harness,
-            *(partial(matrix_product, name, wanted, **more) for name, wanted, more in products),
-            quantization,
-        )
+    mac, engine = simulation_speed.mac(), simulation_speed.engine()
+    steps: tuple[Callable[[], list[Measurement]], ...] = (
+        lambda: simulation_speed.measure("MAC", *mac, ">= 0.6", ">= 8"),
+        lambda: simulation_speed.measure("engine", *engine, ">= 0.85", ">= 2"),
+        lambda: [simulation_speed.cocotb_loop(*mac)],
+        lambda: simulation_speed.build_times("MAC", mac[0]),
+        lambda: simulation_speed.build_times("engine", engine[0]),
+        *(partial(matrix_product, name, wanted, **more) for name, wanted, more in products),
+        lambda: [quantization()],
+    )
+    with progress_bar("measurements", len(steps)) as advance:
         for measure in steps:
-            measurements.append(measure())
+            measurements += measure()
             advance(1)
     table = Table("what", "unit", "yardstick", "measured", "ratio", "wanted")
     for each in measurements:

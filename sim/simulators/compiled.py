@@ -62,9 +62,7 @@ class CompiledPlayer(Simulator):
         def write_ports() -> None:
             (folder / "ports.h").write_text(_ports((folder / f"{PREFIX}.h").read_text()))
 
-        verilated.compile_design(
-            module, self._main, options, folder, cache, translated=write_ports
-        )
+        verilated.compile_design(module, self._main, options, folder, cache, translated=write_ports)
 
     def run(
         self,

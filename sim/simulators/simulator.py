@@ -52,6 +52,9 @@ class Simulator(ABC):
     log_file: ClassVar[str] = "build.log"
     companions: ClassVar[tuple[str, ...]] = ()
 
+    def __str__(self) -> str:
+        return self.name
+
     @abstractmethod
     def find(self) -> str:
         """Find the tools, and return their version.

@@ -19,13 +19,12 @@ from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalErro
 from scalewright.sim.simulators.toolchain import Toolchain, find_toolchain
 
 PREFIX = "Vtop"
-# The C++ of one design in pieces of this size, for as many compilers.
-_SPLIT = 20_000
 # --assert: a design's own assertions end the simulation.
+# No splitting: a file for each module keeps all cores busy, and each file costs the headers anew.
 # Not public, as it is in cocotb's flow: every signal of the design visible to the testbench keeps
 # Verilator from optimising and makes the C++ several times as long. Ours needs the ports only.
 # No list of what the C++ depends on: it would name the command by its absolute path.
-_OPTIONS = ("--assert", "--output-split", str(_SPLIT), "--no-MMD")
+_OPTIONS = ("--assert", "--output-split", "0", "--no-MMD")
 # The generated Verilog has no warnings; what it waives, it says itself.
 _LINT = ("-Wall",)
 # What Verilator warns of by itself is no reason to refuse a file either; and delays, which models
@@ -107,9 +106,7 @@ def compile_design(
         keep(folder, runtime, [path.name for path in folder.glob(_RUNTIME_OBJECTS)])
 
 
-def _run(
-    words: Sequence[str], folder: Path, environment: dict[str, str], options: Options
-) -> None:
+def _run(words: Sequence[str], folder: Path, environment: dict[str, str], options: Options) -> None:
     log = folder / "build.log"
     done = process.run(words, folder, environment=environment, log=log)
     if done.status != 0:

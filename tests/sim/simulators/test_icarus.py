@@ -1,26 +1,23 @@
 """Regressions in Icarus: as in Verilator, and every bit that nothing defines is seen."""
 
-import hashlib
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.sim.bench import stall
-from scalewright.sim.bench.design import Design
-from scalewright.sim.bench.plan import Outcome, Phase
+from scalewright.sim.bench.plan import Outcome
 from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.tools import require_programs
 from scalewright.sim.regression.regress import Regression, regress
-from scalewright.sim.simulators.build import SIMULATORS, BuildError, build
+from scalewright.sim.simulators.build import PLAYER, SIMULATORS, VERILATOR, BuildError, build
 from scalewright.sim.simulators.icarus import compile_verilog, find_icarus, run_program
 from scalewright.sim.simulators.simulation import SimulationError, simulate
+from scalewright.sim.simulators.simulator import Simulator
 from scalewright.sim.simulators.toolchain import ToolError
+from tests.benches.stage import WORDS, phases, stage
 from tests.tools.ppa import needs_programs
 
 needs_icarus = needs_programs("iverilog", "vvp")
@@ -28,55 +25,9 @@ needs_icarus = needs_programs("iverilog", "vvp")
 _ICARUS = SIMULATORS["icarus"]
 _MISSING = "iverilog is missing: install it, e.g. `apt-get install iverilog`"
 
-# A register of a stream. What is not defined by a reset starts unknown.
-_STAGE = """
-module stage(input clk, input rst,
-    input [7:0] i_payload, input i_valid, output i_ready,
-    output [7:0] o_payload, output o_valid, input o_ready);
-  reg [7:0] data;
-  reg full;
-  reg never;
-  assign i_ready = !full | o_ready;
-  assign o_valid = full;
-  assign o_payload = data;
-  always @(posedge clk) begin
-    if (i_ready) full <= i_valid;
-    if (i_ready) data <= i_payload;
-    if (rst) full <= 0;
-  end
-endmodule
-"""
-_WORDS = np.arange(100, 220, dtype=np.uint8)[:, None]
-_IDLE = np.array([False, True, False])
-
-
-def _stage(*replacements: tuple[str, str]) -> Design:
-    verilog = _STAGE
-    for sound, faulty in replacements:
-        assert verilog.count(sound) == 1
-        verilog = verilog.replace(sound, faulty)
-    field = {"name": "byte", "offset": 0, "width": 8, "signed": False, "elements": None}
-    streams = {
-        name: {"direction": direction, "width": 8, "fields": [field]}
-        for name, direction in (("i", "input"), ("o", "output"))
-    }
-    description = {"module": "stage", "port_style": "payload", "streams": streams}
-    return Design(description, hashlib.sha256(verilog.encode()).hexdigest(), lambda: verilog)
-
-
-def _phases() -> list[Phase]:
-    plain = Phase(name="plain", inputs={"i": _WORDS}, expected={"o": _WORDS})
-    stalled = replace(plain, offers={"i": _IDLE}, accepts={"o": stall.alternating()})
-    return [
-        plain,
-        replace(plain, name="patient", patient=True),
-        replace(plain, name="reset", reset_after=7),
-        replace(stalled, name="stalled"),
-    ]
-
 
 def _failure(*replacements: tuple[str, str]) -> Outcome:
-    failure = simulate(build(_stage(*replacements), simulator=_ICARUS), _phases()).failure
+    failure = simulate(build(stage(*replacements), simulator=_ICARUS), phases()).failure
     assert failure is not None
     return failure
 
@@ -113,9 +64,9 @@ def test_plays_what_verilator_plays() -> None:
 
 @needs_icarus
 def test_unknown_registers_that_are_not_looked_at_are_none_of_its_business() -> None:
-    run = simulate(build(_stage(), simulator=_ICARUS), _phases())
+    run = simulate(build(stage(), simulator=_ICARUS), phases())
     assert run.failure is None
-    assert [outcome.phase for outcome in run.outcomes] == [phase.name for phase in _phases()]
+    assert [outcome.phase for outcome in run.outcomes] == [phase.name for phase in phases()]
 
 
 @needs_icarus
@@ -173,7 +124,7 @@ def test_sees_unknown_bits_of_a_payload(payload: str, message: str) -> None:
     assert failure.violations == [message]
     # The results before it count, and none after it.
     arrived = len(failure.results["o"])
-    assert failure.results["o"].tolist() == _WORDS[:arrived].tolist()
+    assert failure.results["o"].tolist() == WORDS[:arrived].tolist()
     assert failure.mismatches[0].index == arrived
     assert failure.mismatches[0].got is None
 
@@ -214,14 +165,14 @@ def test_waves_are_recorded() -> None:
 @needs_icarus
 def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
-    first = build(_stage(), simulator=_ICARUS)
+    first = build(stage(), simulator=_ICARUS)
     stamp = (first.folder / "sim.vvp").stat().st_mtime_ns
-    assert build(_stage(), simulator=_ICARUS) == first
+    assert build(stage(), simulator=_ICARUS) == first
     assert (first.folder / "sim.vvp").stat().st_mtime_ns == stamp
     others = [
-        build(_stage(("= data", "= ~data")), simulator=_ICARUS),
-        build(_stage(), simulator=_ICARUS, waves=True),
-        build(_stage(), lint=False),
+        build(stage(("= data", "= ~data")), simulator=_ICARUS),
+        build(stage(), simulator=_ICARUS, waves=True),
+        build(stage(), lint=False),
     ]
     assert len({each.folder for each in (first, *others)}) == 4
 
@@ -240,11 +191,13 @@ def test_refusal_is_one_line(
 ) -> None:
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     with pytest.raises(BuildError, match=message) as caught:
-        build(_stage((sound, faulty)), simulator=_ICARUS)
+        build(stage((sound, faulty)), simulator=_ICARUS)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=needs_icarus)])
+@pytest.mark.parametrize(
+    "simulator", [VERILATOR, PLAYER, pytest.param(_ICARUS, marks=needs_icarus)], ids=str
+)
 @pytest.mark.parametrize(
     ("replacements", "message"),
     [
@@ -257,11 +210,11 @@ def test_refusal_is_one_line(
     ],
 )  # fmt: skip
 def test_missing_port_is_one_line(
-    replacements: list[tuple[str, str]], message: str, simulator: str
+    replacements: list[tuple[str, str]], message: str, simulator: Simulator
 ) -> None:
-    built = build(_stage(*replacements), lint=False, simulator=SIMULATORS[simulator])
+    built = build(stage(*replacements), lint=False, simulator=simulator)
     with pytest.raises(SimulationError, match=message):
-        simulate(built, _phases())
+        simulate(built, phases())
 
 
 def test_missing_icarus_is_one_line_and_status_2(tmp_path: Path) -> None:
@@ -308,7 +261,7 @@ def test_everything_that_needs_icarus_says_so_alike(
         lambda: compile_verilog(["a.v"], "a.vvp", tmp_path, []),
         lambda: run_program("a.vvp", tmp_path),
         lambda: require_programs("iverilog", "vvp"),
-        lambda: build(_stage(), simulator=_ICARUS),
+        lambda: build(stage(), simulator=_ICARUS),
     ):
         with pytest.raises(ToolError) as caught:
             call()
