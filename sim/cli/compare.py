@@ -25,7 +25,7 @@ from scalewright.sim.research.chart import chart, key
 from scalewright.sim.research.choice import Choice, labels
 from scalewright.sim.research.point import Point
 from scalewright.sim.research.product import OPERANDS, Product, multiply
-from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.build import build_player
 
 _BITS = "stored bits per element (element bits + scale bits / V), mean of weights and activations"
 _RATIO = "SNR of the products (dB)"
@@ -137,16 +137,17 @@ def _require_sense(activations: str | None, whole: bool, rtl: bool, out: Path | 
 def _multiply_all(matrices: Matrices, choices: list[Choice], rtl: bool) -> list[Product]:
     products = []
     total = len(choices)
+    pairs = len(matrices.weights) * len(matrices.activations)
+    length = matrices.weights.shape[1]
+    vectors = [pairs * -(-length // choice.config.vector_size) for choice in choices]
     if rtl:
-        pairs = len(matrices.weights) * len(matrices.activations)
-        length = matrices.weights.shape[1]
-        total = sum(pairs * -(-length // choice.config.vector_size) for choice in choices)
+        total = sum(vectors)
     with progress_bar("vector pairs" if rtl else "configurations", total) as advance:
-        for choice in choices:
+        for choice, words in zip(choices, vectors, strict=True):
             operands = matrices.quantize(choice.config, choice.scaling, choice.clip)
             play = None
             if rtl:
-                built = build(design_of("vector-mac", choice.config))
+                built = build_player(design_of("vector-mac", choice.config), words)
                 play = partial(compare_matmul, built, config=choice.config, progress=advance)
             products.append(
                 multiply(choice, operands.weights, operands.activations, operands.exact, play)

@@ -1,5 +1,6 @@
 """`scalewright demo`: a trained network on the RTL."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import click
 
 from scalewright.golden.calibration import Clip
+from scalewright.golden.config import EngineConfig
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.parameters.options import clip_option, jobs, json_option, progress_bar
 from scalewright.sim.cli.program.help import SectionedCommand
@@ -15,11 +17,12 @@ from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.demo.networks import (
     ENGINES,
+    IMAGES,
     NETWORKS,
     NetworkDemoResult,
     run_network_demo,
-    words,
 )
+from scalewright.sim.demo.networks import count as counted
 from scalewright.sim.demo.products import (
     CONFIGURATIONS,
     PLAIN_4_BIT,
@@ -36,11 +39,13 @@ from scalewright.sim.files.outputs import require_writable, write_json
     "--images",
     type=click.IntRange(1, len(Digits.load().labels)),
     metavar="N",
-    help="Classify only the first N test images.  [default: all 360]",
+    help="Classify the first N test images.  [default: all 360, or 40 with the convolutional "
+    "network]",
 )
+@click.option("--all", "every", is_flag=True, help="Classify all test images with each network.")
 @clip_option
 @json_option
-def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
+def demo(images: int | None, every: bool, clip: Clip, json_file: Path | None) -> int:
     """Classify handwritten digits with the simulated RTL, and compare every result.
 
     On the vector MAC, a trained network of 17,024 weights runs in five configurations: each layer's
@@ -60,15 +65,11 @@ def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
         results = list(
             pool.map(partial(run_demo, images=count, clip=clip, progress=advance), CONFIGURATIONS)
         )
-    runs = [(name, engine) for engine in ENGINES for name in NETWORKS]
-    sent = sum(words(name, engine, count) for name, engine in runs)
-    with progress_bar("engine words", sent) as advance, ThreadPoolExecutor(jobs()) as pool:
-        networks = list(
-            pool.map(lambda run: run_network_demo(run[0], run[1], count, progress=advance), runs)
-        )
+    shares = {name: count if every or images else min(count, most) for name, most in IMAGES.items()}
+    networks = _run_networks(shares)
     _print_macs(results, count)
     click.echo()
-    _print_networks(networks, count)
+    _print_networks(networks)
     mismatches = sum(result.mismatches for result in results)
     mismatches += sum(result.run.mismatch_count for result in networks)
     write_json(
@@ -82,6 +83,25 @@ def demo(images: int | None, clip: Clip, json_file: Path | None) -> int:
         "scalewright compare WEIGHTS.npy ACTIVATIONS.npy 4/4U/4/6 --rtl", "with your own tensors"
     )
     return DIFFERENT if mismatches else 0
+
+
+def _run_networks(images: Mapping[str, int]) -> list[NetworkDemoResult]:
+    """Run each network on each engine, with its number of images."""
+    words = {
+        (name, engine): counted(name, engine, images[name])
+        for engine in ENGINES
+        for name in NETWORKS
+    }
+    of_engine = {engine: sum(words[name, engine] for name in NETWORKS) for engine in ENGINES}
+    with progress_bar("engine words", sum(words.values())) as advance:
+
+        def run(name: str, engine: EngineConfig) -> NetworkDemoResult:
+            return run_network_demo(
+                name, engine, images[name], words=of_engine[engine], progress=advance
+            )
+
+        with ThreadPoolExecutor(jobs()) as pool:
+            return list(pool.map(lambda key: run(*key), words))
 
 
 def _print_macs(results: list[DemoResult], count: int) -> None:
@@ -119,10 +139,11 @@ def _print_macs(results: list[DemoResult], count: int) -> None:
     click.echo(_verdict(results, count))
 
 
-def _print_networks(results: list[NetworkDemoResult], count: int) -> None:
+def _print_networks(results: list[NetworkDemoResult]) -> None:
     table = Table(
         "network",
         "engine",
+        "images",
         "float %",
         "golden %",
         "RTL %",
@@ -136,6 +157,7 @@ def _print_networks(results: list[NetworkDemoResult], count: int) -> None:
         table.add(
             result.network,
             result.config.datapath,
+            result.images,
             100 * result.float_accuracy,
             100 * result.golden_accuracy,
             100 * result.rtl_accuracy,
@@ -149,7 +171,7 @@ def _print_networks(results: list[NetworkDemoResult], count: int) -> None:
     engine = ENGINES[0]
     mismatches = sum(result.run.mismatch_count for result in results)
     click.echo(
-        f"{count} images on an engine of {engine.lanes} x {engine.datapath.vector_size} MACs: "
+        f"an engine of {engine.lanes} x {engine.datapath.vector_size} MACs: "
         f"{mismatches} mismatches between RTL and golden in the vectors, scales and flags of all "
         "layers"
     )

@@ -25,7 +25,7 @@ from scalewright.sim.files.outputs import require_writable, write_json
 from scalewright.sim.regression.configurations import covering
 from scalewright.sim.regression.regress import Regression, Verdict
 from scalewright.sim.regression.regress import regress as run
-from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
+from scalewright.sim.simulators.build import COCOTB, PLAYERS, SIMULATORS, VERILATOR
 
 
 @click.command(cls=SectionedCommand)
@@ -47,7 +47,11 @@ from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
 )
 @seed_option
 @click.option("--phase", metavar="NAME", help="Play only this phase of the regression.")
-@click.option("--waves", is_flag=True, help="Record waves (VCD; icarus: FST).")
+@click.option(
+    "--waves",
+    is_flag=True,
+    help="Record waves (VCD; icarus: FST): of a phase that fails, from 500 cycles before.",
+)
 @click.option(
     "--verilog",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -66,6 +70,14 @@ from scalewright.sim.simulators.build import SIMULATORS, VERILATOR
     help="verilator compiles for a while, then plays fast: for many vectors. icarus plays at once, "
     "some fifteen times slower, and knows unknown bits (X): for what a reset leaves undefined.",
 )
+@click.option(
+    "--player",
+    type=click.Choice(list(PLAYERS)),
+    default=COCOTB,
+    show_default=True,
+    help="cocotb runs the Python testbench that users read and extend. compiled plays the same on "
+    "verilator in C++, with the same outcome to the cycle, ten times as fast: for many vectors.",
+)
 @json_option
 def regress(
     notations: tuple[DatapathConfig, ...],
@@ -79,6 +91,7 @@ def regress(
     verilog: Path | None,
     top: str | None,
     simulator: str,
+    player: str,
     json_file: Path | None,
 ) -> int:
     """Compare the RTL with the golden model, bit for bit.
@@ -105,7 +118,7 @@ def regress(
     if verilog is not None and len(configs) != 1:
         raise ValueError("--verilog tests one file: give one configuration")
     regressions = [
-        Regression(block, config, transactions, seed, phase, waves, verilog, simulator, top)
+        Regression(block, config, transactions, seed, phase, waves, verilog, simulator, top, player)
         for config in configs
     ]
     verdicts: list[Verdict] = []

@@ -93,8 +93,9 @@ def run(
     try:
         real = {} if graph is None else evaluate(graph, x)
         if where == "rtl":
-            with progress_bar("words", count_words(network, x, config)) as advance:
-                ran = run_on_rtl(network, x, config, progress=advance)
+            words = count_words(network, x, config)
+            with progress_bar("words", words) as advance:
+                ran = run_on_rtl(network, x, config, words=words, progress=advance)
             tensors = ran.tensors
             saturated = {layer.name: layer.saturated for layer in ran.layers}
         else:

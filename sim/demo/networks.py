@@ -20,6 +20,8 @@ from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_r
 from scalewright.sim.execution.products import signal_to_noise_db
 
 NETWORKS = {"perceptron": perceptron, "convolutional": convolutional}
+# Images that the RTL of the demo classifies: as many as it plays in seconds.
+IMAGES = {"perceptron": 360, "convolutional": 40}
 
 ENGINES = (
     EngineConfig(datapath=DatapathConfig.parse("8/8U/-/-")),
@@ -83,8 +85,8 @@ def quantized(name: str, config: EngineConfig) -> Network:
     return quantize_network(NETWORKS[name](), images, config, Clip("max"))
 
 
-def words(name: str, config: EngineConfig, images: int) -> int:
-    """Words that the demo sends to the engine."""
+def count(name: str, config: EngineConfig, images: int) -> int:
+    """Words that a network's images send to the engine."""
     x = inputs_of(name, Digits.load().images[:images])
     return count_words(quantized(name, config), x, config)
 
@@ -94,6 +96,7 @@ def run_network_demo(
     config: EngineConfig,
     images: int | None = None,
     *,
+    words: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> NetworkDemoResult:
     """Classify test images with a network on the engine.
@@ -102,6 +105,7 @@ def run_network_demo(
         name: `perceptron` or `convolutional`.
         config: The engine.
         images: How many of the test images; all by default.
+        words: How many words this engine gets in all, as `count_words` says.
         progress: Called now and then with the number of words sent since.
     """
     digits = Digits.load()
@@ -110,7 +114,7 @@ def run_network_demo(
     real = evaluate(NETWORKS[name](), x)[network.output]
     golden = as_real(run_network(network, x, config)[network.output])
     started = perf_counter()
-    run = run_on_rtl(network, x, config, progress=progress)
+    run = run_on_rtl(network, x, config, words=words, progress=progress)
     seconds = perf_counter() - started
     rtl = as_real(run.tensors[network.output])
 

@@ -20,7 +20,7 @@ from scalewright.sim.execution.products import (
     real_product,
     signal_to_noise_db,
 )
-from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.build import build_player
 
 MAX = Clip("max")
 
@@ -106,7 +106,8 @@ def run_demo(
         quantize_clipped(w, config.weights, clip, vector_size=config.vector_size, coarse_axis=0)
         for w in digits.weights
     ]
-    built = build(design_of("vector-mac", config))
+    pairs = vector_pairs(digits, config, len(digits.labels))
+    built = build_player(design_of("vector-mac", config), pairs)
     comparisons: list[Comparison] = []
 
     def on_rtl(layer: int, _: Floats, activations: Floats) -> npt.NDArray[np.float64]:

@@ -19,7 +19,7 @@ from scalewright.sim.execution.tiling import (
     read_results,
     result_words,
 )
-from scalewright.sim.simulators.build import Build, build
+from scalewright.sim.simulators.build import Build, build_player
 from scalewright.sim.simulators.simulation import SimulationError, simulate
 
 # Activation vectors played by one simulation: some seconds, some hundred megabytes.
@@ -109,6 +109,7 @@ def run_on_rtl(
     x: Floats,
     config: EngineConfig,
     *,
+    words: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> NetworkRun:
     """Run a network on the simulated engine, layer by layer.
@@ -120,6 +121,8 @@ def run_on_rtl(
         network: The network.
         x: Its input (N, ...).
         config: The engine.
+        words: How many words it will send, as `count_words` says: many make an optimised simulator
+            worth its build.
         progress: Called now and then with the number of words sent since the last call.
 
     Raises:
@@ -127,7 +130,7 @@ def run_on_rtl(
         ToolError, BuildError: The simulator cannot be built.
         SimulationError: The simulation broke off, or breached the stream protocol.
     """
-    built = build(design_of("engine", config))
+    built = build_player(design_of("engine", config), words)
     reports: list[LayerReport] = []
 
     def run(product: Product, layer: Layer, activations: Quantized) -> LayerResult:

@@ -1,6 +1,6 @@
-// Plays a plan on the Verilated design: `player FOLDER [FIRST_CYCLE]`.
+// Plays a plan on the Verilated design: `player FOLDER [NS]`.
 //
-// The folder has the plan, and takes the outcomes; and waves, from that cycle after reset on. The cocotb testbench, sim/bench/testbench.py,
+// The folder has the plan, and takes the outcomes; and waves, from that simulated time on. The cocotb testbench, sim/bench/testbench.py,
 // does the same to the cycle; what is said there of the order of events holds here.
 #include <algorithm>
 #include <chrono>
@@ -19,12 +19,12 @@ namespace {
 
 constexpr int64_t quiet_cycles = 64;   // after the last result, in which none may follow
 constexpr int64_t patience = 20'000;   // cycles without any transfer before a phase is given up
-constexpr uint64_t period_ns = 10;
+constexpr uint64_t period_ps = 10'000;
 constexpr size_t progress_step = 1024;  // words
 
 class Bench {
   public:
-    Bench(const std::string& folder, const Plan& plan, int64_t waves_from)
+    Bench(const std::string& folder, const Plan& plan, uint64_t waves_from)
         : folder_(folder),
           progress_file_(folder + "/progress", true),
           progress_(reinterpret_cast<uint64_t*>(progress_file_.at(0, sizeof(uint64_t)))),
@@ -141,7 +141,7 @@ class Bench {
     void evaluate() {
         top_->eval();
 #if VM_TRACE
-        if (waves_from_ <= cycle_) {
+        if (waves_from_ <= context_.time() / 1000) {
             if (!waves_) {
                 waves_ = std::make_unique<VerilatedVcdC>();
                 top_->trace(waves_.get(), 99);
@@ -150,7 +150,7 @@ class Bench {
             waves_->dump(context_.time());
         }
 #endif
-        context_.timeInc(period_ns / 2);
+        context_.timeInc(period_ps / 2);
     }
 
     // Hold the synchronous reset for one cycle, in which sources go on offering; then all idle.
@@ -190,7 +190,7 @@ class Bench {
     std::string folder_;
     MappedFile progress_file_;
     uint64_t* progress_;  // words sent, of all phases
-    int64_t waves_from_;
+    uint64_t waves_from_;  // ns
     VerilatedContext context_;
     std::unique_ptr<Vtop> top_;
     unsigned char *clk_ = nullptr, *rst_ = nullptr;
@@ -210,7 +210,7 @@ int main(int count, char** arguments) {
     if (count < 2) return 2;
     const std::string folder = arguments[1];
     try {
-        const int64_t waves_from = count > 2 ? std::stoll(arguments[2]) : INT64_MAX;
+        const uint64_t waves_from = count > 2 ? std::stoull(arguments[2]) : UINT64_MAX;
         const MappedFile words(folder + "/plan.bin", false);
         const Plan plan = read_plan(folder + "/plan.txt", words);
         Bench bench(folder, plan, waves_from);

@@ -11,11 +11,14 @@ from scalewright.sim.bench.adapter import port_style, with_payload_ports
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Codec, as_words
 from scalewright.sim.bench.design import Design
-from scalewright.sim.bench.plan import Outcome
+from scalewright.sim.bench.plan import Outcome, Phase
 from scalewright.sim.blocks import BLOCKS, Config, design_of
-from scalewright.sim.simulators.build import SIMULATORS, VERILATOR, build
+from scalewright.sim.simulators.build import COCOTB, VERILATOR, Build, build, simulator_of
 from scalewright.sim.simulators.place import build_folder
-from scalewright.sim.simulators.simulation import simulate
+from scalewright.sim.simulators.simulation import Run, simulate
+
+# Cycles before a failure from which on waves are recorded.
+WINDOW = 500
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Regression:
         waves: Whether to record waves.
         verilog: A file to simulate in place of the generated Verilog, such as a netlist.
         simulator: Name of the simulator, one of `SIMULATORS`.
+        player: Name of what plays on it, one of `PLAYERS`.
         top: Name of the top-level module in `verilog`; None for that of the block.
     """
 
@@ -43,6 +47,7 @@ class Regression:
     verilog: Path | None = None
     simulator: str = VERILATOR.name
     top: str | None = None
+    player: str = COCOTB
 
     @property
     def replay(self) -> str:
@@ -63,6 +68,8 @@ class Regression:
             words += ["--top", self.top]
         if self.simulator != VERILATOR.name:
             words += ["--simulator", self.simulator]
+        if self.player != COCOTB:
+            words += ["--player", self.player]
         if self.waves:
             words.append("--waves")
         return shlex.join(words)
@@ -118,10 +125,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         ToolError, BuildError, SimulationError: It could not be run.
     """
     config, seed = regression.config, regression.seed
-    if regression.simulator not in SIMULATORS:
-        known = " or ".join(SIMULATORS)
-        raise ValueError(f"simulator must be {known}, not {regression.simulator}")
-    simulator = SIMULATORS[regression.simulator]
+    simulator = simulator_of(regression.simulator, regression.player)
     design = design_of(regression.block, config, name=regression.top)
     if regression.verilog is not None:
         text = regression.verilog.read_text()
@@ -140,12 +144,11 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         waves = build_folder("sim/waves") / f"{name}{Path(simulator.waves_file).suffix}"
     # What is doubtful in a file of the user's is the user's business.
     lint = regression.verilog is None
-    run = simulate(
-        build(design, waves=regression.waves, lint=lint, simulator=simulator),
-        [case.phase for case in cases],
-        progress=progress,
-        waves=waves,
-    )
+    built = build(design, waves=regression.waves, lint=lint, simulator=simulator)
+    phases = [case.phase for case in cases]
+    run = simulate(built, phases, progress=progress)
+    if waves is not None:
+        _record(built, phases, run, waves)
     played = list(zip(cases, run.outcomes, strict=False))  # up to the first that failed
     failure = None
     for case, outcome in played:
@@ -168,6 +171,18 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         failure=failure,
         waves=waves,
     )
+
+
+def _record(built: Build, phases: list[Phase], run: Run, waves: Path) -> None:
+    """Play again, and record: all of it, or the phase that failed from a window before that on."""
+    failure = run.failure
+    if failure is None:
+        simulate(built, phases, waves=waves)
+        return
+    failed = [phase for phase in phases if phase.name == failure.phase]
+    # Where results are only missing, nobody knows when they should have come.
+    first = 0 if failure.failed_at is None else max(0, failure.failed_at - WINDOW)
+    simulate(built, failed, waves=waves, waves_from=first)
 
 
 def covered_by(cases: list[Case]) -> dict[str, int]:
@@ -197,12 +212,17 @@ def _failure(case: Case, outcome: Outcome, design: Design) -> str | None:
     for mismatch in outcome.mismatches[:1]:
         codec = design.codec(mismatch.port)
         lines += [
-            f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}:",
+            f"phase {mismatch.phase}, result {mismatch.index} of stream {mismatch.port}"
+            f"{_when(outcome)}:",
             f"  got  {_result(mismatch.got, codec)}",
             f"  want {_result(mismatch.want, codec)}",
         ]
         lines += [f"  {line}" for line in case.explain(mismatch)]
     return "\n".join(lines)
+
+
+def _when(outcome: Outcome) -> str:
+    return "" if outcome.failed_at is None else f", cycle {outcome.failed_at}"
 
 
 def _result(word: int | None, codec: Codec) -> str:

@@ -25,8 +25,13 @@ _LOGGER = logging.getLogger(__name__)
 
 VERILATOR = Verilator()
 PLAYER = CompiledPlayer()
-# By the name that they have on the command line.
+# By the names that they have on the command line.
 SIMULATORS: dict[str, Simulator] = {each.name: each for each in (VERILATOR, Icarus())}
+COCOTB, COMPILED = "cocotb", "compiled"
+PLAYERS = (COCOTB, COMPILED)
+
+# Words from which on an optimised program is worth its build: some ten seconds of playing.
+_LONG_RUN = 200_000
 
 
 class BuildError(Exception):
@@ -53,6 +58,31 @@ class Build:
     def program(self) -> Path:
         """What was built."""
         return self.folder / self.simulator.program(self.design.module)
+
+
+def simulator_of(simulator: str, player: str) -> Simulator:
+    """What plays plans, by its names.
+
+    Raises:
+        ValueError: There is no such simulator or player.
+    """
+    for what, name, known in (("simulator", simulator, SIMULATORS), ("player", player, PLAYERS)):
+        if name not in known:
+            raise ValueError(f"{what} must be {' or '.join(known)}, not {name}")
+    if player == COCOTB:
+        return SIMULATORS[simulator]
+    if simulator != VERILATOR.name:
+        raise ValueError(f"player {player} is a program of {VERILATOR.name}, not of {simulator}")
+    return PLAYER
+
+
+def build_player(design: Design, words: int) -> Build:
+    """The compiled player of a design, optimised if it is to play many words.
+
+    Raises:
+        ToolError, BuildError, OSError: As `build`.
+    """
+    return build(design, simulator=PLAYER, optimised=words >= _LONG_RUN)
 
 
 def build(

@@ -70,12 +70,12 @@ class CompiledPlayer(Simulator):
         module: str,
         folder: Path,
         *,
-        waves: bool,
+        waves_from: int | None,
         watch: Callable[[], None],
     ) -> Finished:
         """Play the plan in a folder."""
         del module
-        words = [str(program), str(folder)]
+        words = [str(program), str(folder), *([] if waves_from is None else [str(waves_from)])]
         return process.run(
             words,
             folder,

@@ -17,6 +17,9 @@ from scalewright.sim.simulators.process import Finished
 from scalewright.sim.simulators.simulator import Simulator
 from scalewright.sim.working_folder import without_working_folder
 
+# Tells the program from when on to record waves, in simulated ns.
+WAVES_VARIABLE = "SCALEWRIGHT_WAVES_FROM"
+
 
 class CocotbSimulator(Simulator):
     """A simulator that cocotb knows.
@@ -39,17 +42,18 @@ class CocotbSimulator(Simulator):
         module: str,
         folder: Path,
         *,
-        waves: bool,
+        waves_from: int | None,
         watch: Callable[[], None],
     ) -> Finished:
         """Play the plan in a folder, which also gets `results.xml`."""
         return process.run(
-            self._command(program, waves),
+            self._command(program, waves_from),
             folder,
             environment={
                 **surroundings.of_program(),
                 **_coupling(module, self._test_module, folder),
                 **self.settings,
+                **({} if waves_from is None else {WAVES_VARIABLE: str(waves_from)}),
                 testbench.RUN_FOLDER: str(folder),
                 # Inside the simulator too, a warning is an error.
                 "PYTHONWARNINGS": "error",
@@ -68,8 +72,8 @@ class CocotbSimulator(Simulator):
         return not suites.findall(".//failure") and not suites.findall(".//error")
 
     @abstractmethod
-    def _command(self, program: Path, waves: bool) -> list[str]:
-        """The command that runs a program."""
+    def _command(self, program: Path, waves_from: int | None) -> list[str]:
+        """The command that runs a program, and records waves from a time on (ns)."""
 
 
 def _coupling(module: str, test_module: str, folder: Path) -> dict[str, str]:

@@ -24,9 +24,10 @@ _OPTIONS = ("-g2012", "-DSCALEWRIGHT_NO_INITIAL")
 _RECORDER = """\
 module cocotb_recorder;
   reg [8191:0] path;
-  initial if ($value$plusargs("dumpfile_path=%s", path)) begin
+  reg [63:0] start;
+  initial if ($value$plusargs("dumpfile_path=%s", path) && $value$plusargs("from=%d", start)) begin
     $dumpfile(path);
-    $dumpvars(0, {module});
+    #(start) $dumpvars(0, {module});
   end
 endmodule
 """
@@ -93,10 +94,11 @@ class Icarus(CocotbSimulator):
             (folder / self.log_file).write_text(error.done.printed)
             raise RefusalError(error.done.complaint) from None
 
-    def _command(self, program: Path, waves: bool) -> list[str]:
-        coupling = cocotb_tools.config.lib_entry("vpi", "icarus")
-        command = ["vvp", "-m", coupling, str(program), f"+dumpfile_path={self.waves_file}"]
-        return [*command, "-fst" if waves else "-none"]
+    def _command(self, program: Path, waves_from: int | None) -> list[str]:
+        command = ["vvp", "-m", cocotb_tools.config.lib_entry("vpi", "icarus"), str(program)]
+        if waves_from is None:
+            return [*command, "-none"]
+        return [*command, f"+dumpfile_path={self.waves_file}", f"+from={waves_from}", "-fst"]
 
 
 @cache

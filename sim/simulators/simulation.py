@@ -15,6 +15,8 @@ from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.process import Finished
 from scalewright.sim.simulators.scratch import scratch_folder
 
+# Cycles of reset, at the start and before a phase.
+_RESET_CYCLES = 3
 # Of what a simulator that broke off has printed, lines that are shown.
 _LAST_WORDS = 25
 
@@ -48,6 +50,7 @@ def simulate(
     *,
     progress: Callable[[int], None] | None = None,
     waves: Path | None = None,
+    waves_from: int = 0,
 ) -> Run:
     """Play phases on a simulator, in order, until one fails.
 
@@ -56,6 +59,7 @@ def simulate(
         phases: What to play.
         progress: Called now and then with the number of words sent since the last call.
         waves: Where to put a recording, in the simulator's format; the build must allow for it.
+        waves_from: The cycle after the reset of the first phase from which on it records.
 
     Raises:
         SimulationError: The design lacks a port, in one line; or the simulation broke off, and the
@@ -80,7 +84,8 @@ def simulate(
                 progress(total - reported)
             reported = total
 
-        finished = _run(built, folder, waves is not None, watch)
+        began = None if waves is None else _time(phases[0], waves_from)
+        finished = _run(built, folder, began, watch)
         complaint = folder / testbench.COMPLAINT_FILE
         if complaint.exists():
             raise SimulationError(f"{design.module} {complaint.read_text()}")
@@ -101,14 +106,20 @@ def simulate(
         return run
 
 
-def _run(built: Build, folder: Path, waves: bool, watch: Callable[[], None]) -> Finished:
+def _time(phase: Phase, cycle: int) -> int:
+    """When a cycle of the first phase begins, in simulated ns; 0 where that is before all."""
+    before = (phase.reset_after or 0) + _RESET_CYCLES
+    return max(0, before + cycle) * testbench.PERIOD_NS
+
+
+def _run(built: Build, folder: Path, waves_from: int | None, watch: Callable[[], None]) -> Finished:
     """Run the simulator; what came of it stands in the folder."""
     try:
         return built.simulator.run(
             built.program,
             built.design.module,
             folder,
-            waves=waves,
+            waves_from=waves_from,
             watch=watch,
         )
     except OSError as error:

@@ -98,7 +98,7 @@ class Simulator(ABC):
         module: str,
         folder: Path,
         *,
-        waves: bool,
+        waves_from: int | None,
         watch: Callable[[], None],
     ) -> Finished:
         """Play the plan in a folder, which takes the outcomes, `simulation.log` and waves.
@@ -107,7 +107,8 @@ class Simulator(ABC):
             program: What was built.
             module: The top-level module.
             folder: The folder.
-            waves: Whether to record waves; the build must allow for it.
+            waves_from: From when on to record waves, in simulated ns; None where not. The build
+                must allow for it.
             watch: Called again and again while it runs.
 
         Raises:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import cocotb_tools.config
 
+from scalewright.sim import player
 from scalewright.sim.simulators import verilated
 from scalewright.sim.simulators.coupling import CocotbSimulator
 from scalewright.sim.simulators.simulator import Options
@@ -17,8 +18,9 @@ _PUBLIC_PORTS = '`verilator_config\npublic_flat_rw -module "{module}" -port "*"\
 
 # A link in the folder of a build to cocotb's libraries: the compiler trips over some paths.
 _LIBRARIES = ".libraries"
-# cocotb's main program, and the link to its library.
-_MAIN = "verilator.cpp"
+# cocotb's main program; ours around it, which records waves from a time on; and its library.
+_COCOTB_MAIN = "verilator.cpp"
+_MAIN = "coupling.cpp"
 _LINK = f"-Wl,-rpath,\\$$ORIGIN/{_LIBRARIES} -L{_LIBRARIES} -lcocotbvpi_verilator"
 _COUPLED = Main((_MAIN, "public.vlt"), ("--vpi", "-LDFLAGS", _LINK))
 
@@ -45,6 +47,7 @@ class Verilator(CocotbSimulator):
             # The program's run path.
             str(cocotb_tools.config.libs_dir),
             _PUBLIC_PORTS,
+            (Path(player.__file__).parent / _MAIN).read_text(),
         )
 
     def program(self, module: str) -> str:
@@ -59,8 +62,9 @@ class Verilator(CocotbSimulator):
         (folder / "public.vlt").write_text(_PUBLIC_PORTS.format(module=module))
         (folder / _LIBRARIES).symlink_to(cocotb_tools.config.libs_dir)
         coupling = Path(cocotb_tools.config.share_dir) / "lib" / "verilator"
-        shutil.copy(coupling / _MAIN, folder)
+        shutil.copy(coupling / _COCOTB_MAIN, folder)
+        shutil.copy(Path(player.__file__).parent / _MAIN, folder)
         verilated.compile_design(module, _COUPLED, options, folder, cache)
 
-    def _command(self, program: Path, waves: bool) -> list[str]:
-        return [str(program), *(["--trace"] if waves else [])]
+    def _command(self, program: Path, waves_from: int | None) -> list[str]:
+        return [str(program), *([] if waves_from is None else ["--trace"])]
