@@ -4,11 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.design import Design
 
 Config: TypeAlias = DatapathConfig | OctavConfig | EngineConfig
+
+# Begins the names of the phases of soaks.
+SOAK_PREFIX = "soak-"
 
 Value: TypeAlias = int | str
 Level: TypeAlias = tuple[Value, ...]
@@ -57,6 +62,8 @@ class Block:
         configuration_of: The configuration that a row means. ValueError: there is none, because a
             rule of golden/config forbids it.
         bounds: What rows may cost.
+        soak: A phase of a soak: of its name, a design, its configuration and what draws; None where
+            nothing soaks it.
     """
 
     name: str
@@ -71,6 +78,18 @@ class Block:
     parameters: Mapping[str, tuple[Level, ...]]
     configuration_of: Callable[[Row], Config]
     bounds: tuple[Bound, ...] = field(default=())
+    soak: Callable[[str, Design, Any, np.random.Generator], Case] | None = None
+
+    def soak_case(self, design: Design, config: Any, seed: int, number: int) -> Case:
+        """A phase of a soak, `soak-NUMBER`: the same for the same seed, whatever else is played.
+
+        Raises:
+            ValueError: Nothing soaks this block.
+        """
+        if self.soak is None:
+            raise ValueError(f"block {self.name} has no soak")
+        rng = np.random.default_rng([seed, number])
+        return self.soak(f"{SOAK_PREFIX}{number}", design, config, rng)
 
     @property
     def module(self) -> str:

@@ -9,6 +9,7 @@ from scalewright.hw.engine import Engine
 from scalewright.sim.blocks.block import Block, Bound, Level, Row
 from scalewright.sim.blocks.vector_mac import datapath
 from scalewright.sim.blocks.vector_mac import words as datapath_words
+from scalewright.sim.soak.engine import soak
 from scalewright.sim.testbenches import engine as testbench
 
 OPTIONS = ("lanes", "depth", "post_lanes", "result_bits", "dsp_multipliers")
@@ -123,6 +124,7 @@ ENGINE = Block(
         "dsp_multipliers": ((0,), (1,)),
     },
     configuration_of=configuration_of,
+    soak=soak,
     # The default engine, whose simulator is built in 40 s, has 4,096 partial products, 16 lanes of
     # 10-bit scale products, and 4 results of 24-bit accumulators to rescale at once.
     bounds=(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from scalewright.golden.config import PIPELINE_DEPTH, PRESETS, DatapathConfig
 from scalewright.hw.mac import VectorMac
 from scalewright.sim.blocks.block import Block, Row, Value
+from scalewright.sim.soak.vector_mac import soak
 from scalewright.sim.testbenches import vector_mac as testbench
 
 _parse = DatapathConfig.parse
@@ -73,4 +74,5 @@ VECTOR_MAC = Block(
         "pipeline_depth": ((1,), (2,), (3,)),
     },
     configuration_of=datapath,
+    soak=soak,
 )

@@ -7,6 +7,7 @@ Nothing else is imported here: whatever goes wrong with an import, `main` can sa
 COMMANDS = (
     "generate",
     "regress",
+    "soak",
     "compare",
     "calibrate",
     "quantize",

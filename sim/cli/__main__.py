@@ -2,4 +2,6 @@
 
 from scalewright.sim.cli import main
 
-main()
+# Workers of a command import this module, too.
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """`scalewright regress`: the RTL of many configurations against golden."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -17,7 +16,13 @@ from scalewright.sim.cli.parameters.block import (
 )
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.parameters.notation import notation_argument
-from scalewright.sim.cli.parameters.options import jobs, json_option, progress_bar, seed_option
+from scalewright.sim.cli.parameters.options import (
+    jobs,
+    json_option,
+    progress_bar,
+    scheduler_option,
+    seed_option,
+)
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.cli.program.terminal import say_next
@@ -26,6 +31,7 @@ from scalewright.sim.regression.configurations import covering
 from scalewright.sim.regression.regress import Regression, Verdict
 from scalewright.sim.regression.regress import regress as run
 from scalewright.sim.simulators.build import COCOTB, PLAYERS, SIMULATORS, VERILATOR
+from scalewright.sim.tasks.runner import runner_of
 
 
 @click.command(cls=SectionedCommand)
@@ -78,6 +84,7 @@ from scalewright.sim.simulators.build import COCOTB, PLAYERS, SIMULATORS, VERILA
     help="cocotb runs the Python testbench that users read and extend. compiled plays the same on "
     "verilator in C++, with the same outcome to the cycle, ten times as fast: for many vectors.",
 )
+@scheduler_option
 @json_option
 def regress(
     notations: tuple[DatapathConfig, ...],
@@ -92,6 +99,7 @@ def regress(
     top: str | None,
     simulator: str,
     player: str,
+    scheduler: str | None,
     json_file: Path | None,
 ) -> int:
     """Compare the RTL with the golden model, bit for bit.
@@ -122,8 +130,11 @@ def regress(
         for config in configs
     ]
     verdicts: list[Verdict] = []
-    with progress_bar("regress", len(regressions)) as advance, ThreadPoolExecutor(jobs()) as pool:
-        for verdict in pool.map(run, regressions):
+    with (
+        progress_bar("regress", len(regressions)) as advance,
+        runner_of(scheduler, jobs()) as runner,
+    ):
+        for verdict in runner.run(run, regressions):
             verdicts.append(verdict)
             advance(1)
     table = Table("configuration", "transactions", "results", "cycles", "mismatches")

@@ -13,6 +13,7 @@ from scalewright.sim.bench.codec import Codec, as_words
 from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Outcome, Phase
 from scalewright.sim.blocks import BLOCKS, Config, design_of
+from scalewright.sim.blocks.block import SOAK_PREFIX
 from scalewright.sim.simulators.build import COCOTB, VERILATOR, Build, build, simulator_of
 from scalewright.sim.simulators.place import build_folder
 from scalewright.sim.simulators.simulation import Run, simulate
@@ -132,12 +133,7 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
         style = port_style(text, design)
         design = design_of(regression.block, config, name=regression.top, style=style)
         design = with_payload_ports(design.with_verilog(text))
-    cases = BLOCKS[regression.block].cases(design, config, regression.transactions, seed)
-    if regression.phase is not None:
-        names = [case.phase.name for case in cases]
-        if regression.phase not in names:
-            raise ValueError(f"phase must be one of {', '.join(names)}, not {regression.phase}")
-        cases = [case for case in cases if case.phase.name == regression.phase]
+    cases = _cases(regression, design)
     waves = None
     if regression.waves:
         name = f"{design.module}_{config.slug}_seed{seed}"
@@ -152,10 +148,8 @@ def regress(regression: Regression, *, progress: Callable[[int], None] | None = 
     played = list(zip(cases, run.outcomes, strict=False))  # up to the first that failed
     failure = None
     for case, outcome in played:
-        failure = _failure(case, outcome, design)
+        failure = failure_of(case, outcome, design, regression)
         if failure is not None:
-            failed = replace(regression, phase=case.phase.name, waves=True)
-            failure += f"\nseed {seed}; to replay with waves:\n  {failed.replay}"
             break
     covered = covered_by([case for case, _ in played])
     hurdles = BLOCKS[regression.block].hurdles(config)
@@ -200,6 +194,34 @@ def covered_by(cases: list[Case]) -> dict[str, int]:
         # Not `+=`, which drops what is 0.
         events.update(case.covers)
     return dict(events)
+
+
+def failure_of(case: Case, outcome: Outcome, design: Design, regression: Regression) -> str | None:
+    """What went wrong in a phase, and the command that plays it again; None if nothing did."""
+    failure = _failure(case, outcome, design)
+    if failure is None:
+        return None
+    failed = replace(regression, phase=case.phase.name, waves=True)
+    return f"{failure}\nseed {regression.seed}; to replay with waves:\n  {failed.replay}"
+
+
+def _cases(regression: Regression, design: Design) -> list[Case]:
+    """What a regression plays.
+
+    Raises:
+        ValueError: It has no such phase.
+    """
+    block, phase = BLOCKS[regression.block], regression.phase
+    number = (phase or "").removeprefix(SOAK_PREFIX)
+    if phase == f"{SOAK_PREFIX}{number}" and number.isdecimal():
+        return [block.soak_case(design, regression.config, regression.seed, int(number))]
+    cases = block.cases(design, regression.config, regression.transactions, regression.seed)
+    if phase is None:
+        return cases
+    names = [case.phase.name for case in cases]
+    if phase not in names:
+        raise ValueError(f"phase must be one of {', '.join(names)}, not {phase}")
+    return [case for case in cases if case.phase.name == phase]
 
 
 def _failure(case: Case, outcome: Outcome, design: Design) -> str | None:

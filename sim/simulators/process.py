@@ -163,6 +163,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def require_running() -> None:
+    """Check that this program is not about to end.
+
+    Raises:
+        KeyboardInterrupt, StoppedError: It is.
+    """
+    _check()
+
+
+def end_at_once_on_sigterm() -> None:
+    """Let SIGTERM end this program, a worker of another one, with all that it has started."""
+    signal.signal(signal.SIGTERM, lambda number, _: _end_hard(number))
+
+
 def _check() -> None:
     """Let nothing go on once this program is to end."""
     if _ending:

@@ -63,6 +63,23 @@ def engine_phase(
     return phase, [len(words) for words in expected]
 
 
+def case(
+    name: str,
+    design: Design,
+    config: EngineConfig,
+    layers: list[tuple[Layer, Quantized]],
+    **options: Any,
+) -> Case:
+    """A phase that runs layers back to back; `options` are those of the phase."""
+    phase, counts = engine_phase(name, design, config, layers, **options)
+    played = [
+        _Played(layer, activations, count)
+        for (layer, activations), count in zip(layers, counts, strict=True)
+    ]
+    covers = covered(design, phase)
+    return Case(phase, len(phase.inputs[ACTIVATIONS]), partial(_explain, played), covers=covers)
+
+
 def covered(design: Design, phase: Phase) -> dict[str, int]:
     """What tiles there are and what becomes of them, and how often."""
     parameters = design.codec(PARAMETERS).unpack(phase.inputs[PARAMETERS])
@@ -91,15 +108,7 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
     most = config.depth // config.groups
 
     def add(name: str, layers: list[tuple[Layer, Quantized]], **options: Any) -> None:
-        phase, counts = engine_phase(name, design, config, layers, **options)
-        played = [
-            _Played(layer, activations, count)
-            for (layer, activations), count in zip(layers, counts, strict=True)
-        ]
-        covers = covered(design, phase)
-        made.append(
-            Case(phase, len(phase.inputs[ACTIVATIONS]), partial(_explain, played), covers=covers)
-        )
+        made.append(case(name, design, config, layers, **options))
 
     def draw(
         output: Output, *, longest: int = most, extreme: bool = False

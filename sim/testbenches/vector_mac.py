@@ -77,6 +77,23 @@ def hurdles(config: DatapathConfig) -> dict[str, str]:
     }
 
 
+def case(name: str, design: Design, config: DatapathConfig, stream: Stream, **options: Any) -> Case:
+    """A phase that plays a stream; `options` are those of the phase."""
+    result, trace = golden(stream, config)
+    phase = Phase(
+        name=name,
+        inputs={INPUT: design.codec(INPUT).pack(stream)},
+        expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
+        **options,
+    )
+    count = len(stream["last"])
+    # With a result for every vector and without stalls: one cycle each, and the latency.
+    full_rate = bool(stream["last"].all()) and not options
+    cycles = count - 1 + config.pipeline_depth if full_rate else None
+    covers = covered(stream, trace, config)
+    return Case(phase, count, partial(_explain, stream, trace), cycles, covers)
+
+
 def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> list[Case]:
     """Everything a regression plays on one configuration.
 
@@ -90,19 +107,7 @@ def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> li
     made: list[Case] = []
 
     def add(name: str, stream: Stream, **options: Any) -> None:
-        result, trace = golden(stream, config)
-        phase = Phase(
-            name=name,
-            inputs={INPUT: design.codec(INPUT).pack(stream)},
-            expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
-            **options,
-        )
-        count = len(stream["last"])
-        # With a result for every vector and without stalls: one cycle each, and the latency.
-        full_rate = bool(stream["last"].all()) and not options
-        cycles = count - 1 + config.pipeline_depth if full_rate else None
-        covers = covered(stream, trace, config)
-        made.append(Case(phase, count, partial(_explain, stream, trace), cycles, covers))
+        made.append(case(name, design, config, stream, **options))
 
     single = stimulus.random(config, 1, rng)
     add("single", single)

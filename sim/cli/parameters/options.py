@@ -87,6 +87,14 @@ seed_option = click.option(
 )
 
 
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, in place of the "
+    "cores of this machine.",
+)
+
+
 def jobs() -> int:
     """Simulations to run side by side: one for each core."""
     return os.cpu_count() or 1
