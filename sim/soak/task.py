@@ -148,8 +148,8 @@ def _random(block: str, rng: np.random.Generator) -> Config:
         for name, levels in parameters.items():
             level = levels[rng.integers(len(levels))]
             row[name] = level[rng.integers(len(level))]
-        if is_affordable(block, row):
-            try:
+        try:
+            if is_affordable(block, row):
                 return BLOCKS[block].configuration_of(row)
-            except ValueError:
-                continue  # a combination that is not legal
+        except ValueError:
+            continue  # a combination that is not legal

@@ -10,7 +10,7 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.mac import VectorMac
 from scalewright.sim.blocks import design_of
-from scalewright.sim.regression.regress import Regression, Verdict, regress
+from scalewright.sim.regression.regress import WINDOW, Regression, Verdict, regress
 from tests.benches.faults import insert_fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
@@ -162,6 +162,32 @@ def test_waves_are_recorded(tmp_path: Path) -> None:
     text = verdict.waves.read_text()
     assert "$enddefinitions" in text
     assert "s2_scale_product" in text
+
+
+@pytest.mark.parametrize("player", ["cocotb", "compiled"])
+def test_waves_of_a_failure_begin_shortly_before_it(player: str, tmp_path: Path) -> None:
+    good = design_of("vector-mac", _ROUNDED).verilog
+    # An element is wrong in cycle 3000 after reset.
+    ticks = "reg [15:0] ticks; always @(posedge clk) ticks <= rst ? 16'd0 : ticks + 16'd1;"
+    bad = good.replace("{i_payload[", "{(ticks == 16'd3000) ^ i_payload[", 1)
+    bad = bad.replace("  assign ", f"  {ticks}\n  assign ", 1)
+    (tmp_path / "bad.v").write_text(bad)
+    verdict = regress(
+        Regression(
+            *("vector-mac", _ROUNDED, 60_000, 0, "random"),
+            waves=True,
+            verilog=tmp_path / "bad.v",
+            player=player,
+        )
+    )
+    assert verdict.failure is not None
+    cycle = int(re.search(r"of stream o, cycle (\d+):", verdict.failure)[1])  # type: ignore[index]
+    assert 3000 < cycle < 3200
+    assert verdict.waves is not None
+    # In ps, at 10 ns a cycle; the whole is 10,000 cycles.
+    times = [int(line[1:]) for line in verdict.waves.read_text().splitlines() if line[:1] == "#"]
+    assert cycle - WINDOW - 10 < times[0] / 10_000 < cycle - WINDOW + 10
+    assert cycle + 50 < times[-1] / 10_000
 
 
 def test_same_seed_plays_the_same() -> None:
