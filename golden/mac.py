@@ -22,12 +22,10 @@ import numpy.typing as npt
 from scalewright.golden import argument
 from scalewright.golden.config import DatapathConfig, OperandFormat
 from scalewright.golden.quantized import Quantized
+from scalewright.golden.stepwise import accumulate
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
-
-# Activation rows whose running sums are kept in the level-2 cache together.
-_BLOCK_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,7 +107,8 @@ def matmul(weights: Quantized, activations: Quantized, config: DatapathConfig) -
             return MacResult(
                 accumulators=sums.astype(np.int64), saturated=np.zeros(sums.shape, np.bool_)
             )
-    return _matmul_stepwise(weights, activations, config)
+    accumulators, saturated = accumulate(weights, activations, config)
+    return MacResult(accumulators=accumulators, saturated=saturated)
 
 
 def trace_stream(
@@ -206,12 +205,6 @@ def _check_operands(weights: Quantized, activations: Quantized, config: Datapath
         )
 
 
-def _scales_or_ones(operand: Quantized) -> npt.NDArray[np.uint16]:
-    if operand.scales is None:
-        return np.ones(operand.elements.shape[:-1], np.uint16)
-    return operand.scales
-
-
 def _scaled(operand: Quantized) -> npt.NDArray[Any]:
     """x_q * s_q, at most 18 bits, as floats (rows, J * V)."""
     values = operand.elements.astype(np.float32)
@@ -225,45 +218,6 @@ def _largest_norm(rows: npt.NDArray[Any]) -> float:
     slack = rows.shape[1] * float(np.finfo(np.float32).eps)
     norm = float(np.sqrt(np.vecdot(rows, rows).max()))
     return float(norm * (1 + slack))
-
-
-def _matmul_stepwise(
-    weights: Quantized, activations: Quantized, config: DatapathConfig
-) -> MacResult:
-    """Accumulate vector by vector, rounding each scale product and saturating each sum."""
-    # |acc + psum| <= 2^(C-1) + 2^(psum-1) and sp + 2^(sh-1) < 2^21 are exact in this type.
-    fits = max(config.accumulator_bits, config.partial_sum_bits) <= 24
-    dtype: type[np.floating[Any]] = np.float32 if fits else np.float64
-    w = np.ascontiguousarray(weights.elements.transpose(1, 2, 0), dtype)  # (J, V, M)
-    a = np.ascontiguousarray(activations.elements.transpose(1, 0, 2), dtype)  # (J, N, V)
-    shift = config.scale_product_shift
-    sw = np.ascontiguousarray(_scales_or_ones(weights).T, dtype) * dtype(2.0**-shift)  # (J, M)
-    sa = np.ascontiguousarray(_scales_or_ones(activations).T, dtype)[..., None]  # (J, N, 1)
-    largest = dtype((1 << config.rounded_scale_product_bits) - 1)
-    low, high = dtype(config.accumulator_min), dtype(config.accumulator_max)
-
-    shape = a.shape[1], w.shape[2]
-    accumulators = np.empty(shape, np.int64)
-    saturated = np.zeros(shape, np.bool_)
-    for start in range(0, shape[0], _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        total = np.zeros(accumulators[rows].shape, dtype)
-        term, factor = np.empty_like(total), np.empty_like(total)
-        for j in range(len(w)):
-            np.matmul(a[j, rows], w[j], out=term)
-            np.multiply(sa[j, rows], sw[j], out=factor)
-            if shift:
-                factor += dtype(0.5)
-                np.floor(factor, out=factor)
-                np.minimum(factor, largest, out=factor)
-            term *= factor
-            total += term
-            np.clip(total, low, high, out=term)
-            if not np.array_equal(term, total):
-                saturated[rows] |= term != total
-                total, term = term, total
-        accumulators[rows] = total
-    return MacResult(accumulators=accumulators, saturated=saturated)
 
 
 def _accumulate_segments(
