@@ -82,7 +82,8 @@ def test_flattened_netlist_equals_golden(block: str, config: Any, tmp_path: Path
         script += "; techmap; opt -fast; clean"
     netlist = tmp_path / "netlist.v"
     run_yosys(f"{script}; write_verilog -noattr {netlist.name}", tmp_path, "-q", program=YOSYS)
-    verdict = regress(Regression(block, config, transactions=6, seed=1, verilog=netlist))
+    regression = Regression(block, config, 6, 1, verilog=netlist, player="compiled")
+    verdict = regress(regression)
     assert verdict.failure is None, verdict.failure
 
 
