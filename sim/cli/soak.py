@@ -17,7 +17,6 @@ from scalewright.sim.cli.parameters.notation import notation_argument
 from scalewright.sim.cli.parameters.options import (
     jobs,
     json_option,
-    output_path,
     progress_bar,
     scheduler_option,
     seed_option,
@@ -66,8 +65,10 @@ _DEFAULT_MINUTES = 10
     help="Vector pairs for each configuration before the next.",
 )
 @seed_option
-@output_path(
+@click.option(
     "--log",
+    # No OutputPath: what is there is kept, and gone on with.
+    type=click.Path(path_type=Path),
     metavar="FILE.jsonl",
     default=Path("build/soak.jsonl"),
     show_default=True,
@@ -102,11 +103,11 @@ def soak(
     require_writable(log, json_file)
     configs = {block: _configs(block, notations, datapath, options) for block in blocks or SOAKED}
     slugs = {block: [config.slug for config in some] for block, some in configs.items()}
-    record = SoakLog(log, {"seed": seed, "share": share, "configurations": slugs})
     if minutes is None and vectors is None:
         minutes = _DEFAULT_MINUTES
-    if not any(done.failure for done in record.done):
-        _play(record, tasks(seed, configs, share), minutes, vectors, share, scheduler)
+    with SoakLog(log, {"seed": seed, "share": share, "configurations": slugs}) as record:
+        if not any(done.failure for done in record.done):
+            _play(record, tasks(seed, configs, share), minutes, vectors, share, scheduler)
     failures = [done for done in record.done if done.failure is not None]
     _print_table(record.done)
     for done in failures:

@@ -46,7 +46,7 @@ def test_without_rtl_nothing_is_built(tensors: Tensors, monkeypatch: pytest.Monk
     def refuse(*arguments: object) -> None:
         raise AssertionError("built")
 
-    monkeypatch.setattr("scalewright.sim.cli.compare.build", refuse)
+    monkeypatch.setattr("scalewright.sim.cli.compare.build_player", refuse)
     result = done("w.npy", "x.npy", "--config", "4/4U/4/6", "--json", "out.json")
     assert result.return_value == 0
     summary = json.loads(Path("out.json").read_text())

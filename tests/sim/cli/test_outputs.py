@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from scalewright.golden.mac import matmul
-from scalewright.sim.cli import COMMANDS, compare, demo, ppa, regress
+from scalewright.sim.cli import COMMANDS, compare, demo, ppa, regress, soak
 from scalewright.sim.cli.commands import cli
 from scalewright.sim.cli.parameters.options import OutputPath
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
@@ -25,6 +25,7 @@ from scalewright.sim.demo.products import CONFIGURATIONS, DemoResult
 from scalewright.sim.execution.products import Comparison
 from scalewright.sim.ppa.measure import Measurement
 from scalewright.sim.regression.regress import Verdict
+from scalewright.sim.soak.task import Done, Task
 from tests.tools.shell import call
 
 _PROGRAMS = (
@@ -46,6 +47,7 @@ _NEEDS = {
     "vectors": ["4/4/-/-", "--vector-size", "4", "--vectors", "1"],
     "ppa": ["4/4/-/-"],
     "demo": ["--images", "1"],
+    "soak": ["2/3U/-/-", "--block", "vector-mac", "--vectors", "1"],
     "doctor": [],
 }
 _REQUIRED = {"generate": "-o", "quantize": "-o", "vectors": "-o"}
@@ -215,7 +217,8 @@ def test_the_description_of_a_block_is_an_output(
 def little_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder, and results of the commands that simulate in place of simulations."""
     monkeypatch.setattr(regress, "run", lambda one: Verdict(one, 1, 1, 1, 1, 0, {}, {}, None, None))
-    monkeypatch.setattr(compare, "build", lambda design: None)
+    monkeypatch.setattr(compare, "build_player", lambda design, words: None)
+    monkeypatch.setattr(soak, "play", _soaked)
     monkeypatch.setattr(compare, "compare_matmul", _compared)
     row = DemoResult(CONFIGURATIONS[0], 1.0, 1.0, 1.0, 20.0, 1, 1, 0, 0, 1.0)
     monkeypatch.setattr(demo, "run_demo", lambda config, **_: replace(row, config=config))
@@ -233,6 +236,10 @@ def little_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _compared(built: Any, weights: Any, activations: Any, config: Any, **_: Any) -> Comparison:
     product = matmul(weights, activations, config)
     return Comparison(product, product, 1, 1, 0, None)
+
+
+def _soaked(task: Task) -> Done:
+    return Done(task.number, task.block, task.config.slug, 0, 1, 1, 4, 1, 1, 0, 0.5, None)
 
 
 def _measured(subject: Any, *_: Any, **__: Any) -> Measurement:

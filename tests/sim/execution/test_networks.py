@@ -14,7 +14,7 @@ from scalewright.sim.bench.design import Design
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
 from scalewright.sim.execution import networks as driver
 from scalewright.sim.execution.networks import count_words, run_on_rtl
-from scalewright.sim.simulators.build import Build, build
+from scalewright.sim.simulators.build import PLAYER, Build, build
 
 # Small: two groups of lanes make a vector, and the longest sums do not fit the buffer at once.
 _CONFIG = EngineConfig(
@@ -67,12 +67,13 @@ def test_splits_long_layers_into_several_simulations(
 def test_counts_the_results_of_a_faulty_engine(
     network: Network, images: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(design: Design) -> Build:
+    def faulty(design: Design, words: int) -> Build:
+        del words
         # In the first lane the lowest bits of the elements are joined, not multiplied.
         pattern = r"(assign s0_dot_bits_0 = \w+) & (\w+;)"
         text, count = re.subn(pattern, r"\1 | \2", design.verilog, count=1)
         assert count == 1
-        return build(design.with_verilog(text))
+        return build(design.with_verilog(text), simulator=PLAYER)
 
-    monkeypatch.setattr(driver, "build", faulty)
+    monkeypatch.setattr(driver, "build_player", faulty)
     assert run_on_rtl(network, images, _CONFIG).mismatch_count > 0

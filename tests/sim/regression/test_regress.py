@@ -133,7 +133,7 @@ def test_failure_prints_the_transaction_the_seed_and_the_replay(
     bad = design_of("vector-mac", _ROUNDED).verilog
     failure = _verdict(_ROUNDED, bad, tmp_path, "scale-products").failure
     assert failure is not None
-    assert re.search(r"phase scale-products, result \d+ of stream o:", failure)
+    assert re.search(r"phase scale-products, result \d+ of stream o, cycle \d+:", failure)
     assert re.search(r"got  accumulator=-?\d+ saturated=0\n", failure)
     assert re.search(r"want accumulator=-?\d+ saturated=0\n", failure)
     assert re.search(r"weights=\[.*\] activations=\[.*\] weight_scale=\d+", failure)

@@ -13,11 +13,12 @@ from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.soak import task as soak_task
 from scalewright.sim.soak.log import LogError, SoakLog
-from scalewright.sim.soak.task import SOAKED, play, tasks
+from scalewright.sim.soak.task import SOAKED, Done, play, tasks
 from tests.benches.small import small_engine
 from tests.tools.command_line import run, use_build_folder
 
 _MAC = DatapathConfig.parse("2/3U/-/-", vector_size=4)
+_DONE = Done(0, "vector-mac", "2_3U_x_x_v4_c24", 1, 1, 1, 4, 1, 1, 0, 0.5, None)
 _COMMAND = ("soak", "2/3U/-/-", "--vector-size", "4", "--block", "vector-mac", "--share", "60000")
 
 
@@ -109,7 +110,8 @@ def test_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_another_log_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "soak.jsonl"
-    SoakLog(path, {"seed": 1})
+    with SoakLog(path, {"seed": 1}):
+        pass
     with pytest.raises(LogError, match=r"is the log of a soak with seed 1, not 2: choose another"):
         SoakLog(path, {"seed": 2})
     for text in ("no log\n", "no log", '{"soak": {"seed": 2}}\n{"number": 1}\n', "[1]\n"):
@@ -117,6 +119,31 @@ def test_another_log_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LogError, match=r"is no log of a soak: choose another --log$"):
             SoakLog(path, {"seed": 2})
         assert path.read_text() == text
+
+
+def test_the_log_may_be_a_link_or_a_device(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    done = replace(_DONE, number=0)
+    for _ in range(2):
+        with SoakLog(tmp_path / "link", {"seed": 1}) as log:
+            log.add(done)
+    assert (tmp_path / "link").is_symlink()
+    assert len((tmp_path / "target").read_text().splitlines()) == 3
+    with SoakLog(Path("/dev/null"), {"seed": 1}) as log:
+        log.add(done)
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        SoakLog(Path("/dev/full"), {"seed": 1})
+
+
+def test_other_files_are_not_touched(tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine\n")
+    done = run(*_COMMAND, "--vectors", "1", "--log", "notes.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "scalewright: notes.txt is no log of a soak: choose another --log\n"
+    done = run(*_COMMAND, "--log", "a.jsonl", "--json", "./a.jsonl", cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "notes.txt").read_text()) == (2, "mine\n")
+    assert "another output goes to a.jsonl already" in done.stderr
 
 
 def test_random_pairs_are_legal() -> None:
