@@ -8,6 +8,7 @@ from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.sim import ppa
 from scalewright.sim.blocks import Config
 from scalewright.sim.files.json_text import read_json
+from scalewright.sim.files.names import listing
 
 # Measurements that come with the program: those of the presets.
 BASELINE = Path(ppa.__file__).parent / "baseline.json"
@@ -71,5 +72,5 @@ def find_area(block: str, config: Config, file: Path | None) -> Area | None:
     except (OSError, ValueError, ArithmeticError, KeyError, TypeError):
         raise ValueError(f"{source}: not what `scalewright ppa --json` writes") from None
     if file is not None and not found:
-        raise ValueError(f"{file}: has no {block} {datapath.slug}; it has {', '.join(known)}")
+        raise ValueError(f"{file}: has no {block} {datapath.slug}; it has {listing(known)}")
     return found[0] if found else None

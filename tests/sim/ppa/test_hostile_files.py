@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.datasheet.area import BASELINE, find_area
 from scalewright.sim.datasheet.ownership import require_own
+from scalewright.sim.ppa.baseline import growths
 from scalewright.sim.ppa.cells import CellLibrary
 from tests.tools.fuzzing import fuzzed
 from tests.tools.ppa import TINY
@@ -28,6 +29,10 @@ def _read_measurements(path: Path) -> None:
     find_area("vector-mac", _CONFIG, path)
 
 
+def _read_baseline(path: Path) -> None:
+    growths([], path)
+
+
 def _read_cells(path: Path) -> None:
     library = CellLibrary.read(path)
     library.full_adder()
@@ -36,6 +41,7 @@ def _read_cells(path: Path) -> None:
 
 _READERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "m.json": (_MEASURED, _read_measurements),
+    "baseline.json": (_MEASURED, _read_baseline),
     "own.json": (json.dumps({"tools": {"scalewright": "1"}}), require_own),
     "cells.lib": (TINY, _read_cells),
 }
@@ -66,6 +72,14 @@ def _refuse_in_one_line(name: str, content: bytes, folder: Path) -> None:
 @fuzzed("measurement files", 150, file=_changed())
 def test_changes_are_read_or_refused(file: tuple[str, bytes], tmp_path: Path) -> None:
     _refuse_in_one_line(*file, tmp_path)
+
+
+def test_what_a_file_has_is_shown_shortened(tmp_path: Path) -> None:
+    document = json.loads(_MEASURED)
+    document["measurements"] = document["measurements"][:1]
+    for known in (5, "x" * 9000, "\x1b[2J"):
+        document["measurements"][0]["subject"]["config"] = known
+        _refuse_in_one_line("m.json", json.dumps(document).encode(), tmp_path)
 
 
 @pytest.mark.parametrize("name", _READERS)
