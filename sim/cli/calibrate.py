@@ -104,7 +104,8 @@ def calibrate(
 
 def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:
     low, high = choice.lowest, choice.highest
-    threshold = f"{low:.6g}" if low == high else f"{low:.4g} .. {high:.4g}"
+    # As they are used and written, in float32, in full.
+    threshold = " .. ".join(dict.fromkeys(str(np.float32(each)) for each in (low, high)))
     ratio = choice.mean_mse / optimal.mean_mse if optimal.mean_mse else 1.0
     noise = 10 * np.log10(signal / choice.mean_mse) if choice.mean_mse else float("inf")
     passes = ends = "-"
@@ -116,7 +117,7 @@ def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:
         choice.method,
         threshold,
         f"{choice.mean_mse:.4g}",
-        f"{ratio:.4f}",
+        f"{ratio:.6f}",
         float(noise),
         passes,
         ends,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from scalewright.sim.cli.commands import cli
+from scalewright.sim.cli.program.table import number
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
 from scalewright.sim.demo.digits.network import Digits
 
@@ -43,7 +44,7 @@ def test_golden_tells_of_each_layer_and_what_comes_next() -> None:
     # Inputs of twice the range that was calibrated.
     assert facts["saturated"] == sum(layer["saturated"] for layer in layers) > 0
     for layer in layers:
-        assert f"{layer['snr_db']:.2f}" in text
+        assert number(layer["snr_db"]) in text
     assert facts["float_accuracy"] == 0.85
     assert f"{100 * facts['accuracy']:.2f} %, of the float network 85.00 %" in text
     assert text.endswith("\nNext: scalewright run q.onnx images.npy\n")
