@@ -1,6 +1,6 @@
 # The front door: every target calls a command that stands in README.md or docs/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint regress regress-all benchmark verilog ppa \
+.PHONY: help setup demo test test-all fuzz test-train lint regress regress-all benchmark verilog ppa \
 	ppa-check fpga train-evidence docs clean
 
 PYTHON ?= python3
@@ -12,6 +12,7 @@ help:
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
 	@echo "make test            run the tests (20 to 25 minutes; those of optional tools where installed)"
 	@echo "make test-all        the covering set in three more ways of simulation (half an hour)"
+	@echo "make fuzz            give commands and readers 100,000 inputs of any kind, or INPUTS=N (a quarter of an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
 	@echo "make regress         compare the RTL of vector MACs with golden, all pairs of parameters"
@@ -58,6 +59,11 @@ test: $(VENV)/test
 test-all: $(VENV)/test
 	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --quiet \
 		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py
+
+# In each run other ones; `make test` has a thousand, always the same.
+fuzz: $(VENV)/test
+	@SCALEWRIGHT_FUZZ=$(or $(INPUTS),100000) $(BIN)/python -m pytest --numprocesses auto --quiet -m fuzz \
+		tests/sim
 
 test-train: $(VENV)/test $(VENV)/train
 	@$(BIN)/python -m pytest --numprocesses auto --quiet \

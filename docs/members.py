@@ -6,7 +6,9 @@ from typing import Any
 import griffe
 
 # A title underlined, then lines of the form `name : what it is`; further lines are indented.
-_SECTION = re.compile(r"^(Members|Ports)\n-+\n(.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(
+    r"^(Members|Ports|Parameters|Attributes):?\n-+\n(.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL
+)
 _MEMBER = re.compile(r"^(\S[^:\n]*?) : ", re.MULTILINE)
 
 

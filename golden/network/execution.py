@@ -186,7 +186,12 @@ class Network:
 
 
 def run_network(
-    network: Network, x: Floats, config: EngineConfig, *, run: Run | None = None
+    network: Network,
+    x: Floats,
+    config: EngineConfig,
+    *,
+    run: Run | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """All tensors of a network for an input (N, ...).
 
@@ -195,6 +200,7 @@ def run_network(
         x: Its input.
         config: The engine.
         run: What runs a layer; golden by default.
+        progress: Called with 1 for each step that is done.
 
     Raises:
         ValueError: An input that does not suit the network, NaN or infinity in it.
@@ -218,6 +224,8 @@ def run_network(
         else:
             inputs = [as_real(tensors[name]) for name in step.inputs]
             tensors[step.output] = apply_operator(step, inputs)
+        if progress is not None:
+            progress(1)
     names = (network.input, *(step.output for step in network.steps))
     return {name: tensors[name] for name in names}
 

@@ -1,6 +1,6 @@
 """Networks of float operators: what a model is before quantization, and what runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,8 +87,15 @@ def apply_operator(node: Node, inputs: list[Any]) -> Floats:
         raise ValueError(f"{node.label}: {error}") from None
 
 
-def evaluate(graph: Graph, x: Floats) -> dict[str, Floats]:
+def evaluate(
+    graph: Graph, x: Floats, *, progress: Callable[[int], None] | None = None
+) -> dict[str, Floats]:
     """All tensors of a network for an input, in float32.
+
+    Args:
+        graph: The network.
+        x: Its input.
+        progress: Called with 1 for each node that is done.
 
     Raises:
         ValueError: As `apply_operator` does; NaN or infinity in the input.
@@ -97,4 +104,6 @@ def evaluate(graph: Graph, x: Floats) -> dict[str, Floats]:
     for node in graph.nodes:
         result = apply_operator(node, [tensors[name] for name in node.inputs])
         tensors[node.output] = np.asarray(result, np.float32)
+        if progress is not None:
+            progress(1)
     return {name: tensors[name] for name in (graph.input, *(n.output for n in graph.nodes))}

@@ -12,7 +12,7 @@ The coarse scale of activations is static: with M-bit per-vector scales,
 rounded up to a few significant bits (golden/network/calibration.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ def quantize_network(
     *,
     scaling: Scaling = Scaling.NEAREST,
     trained: Trained | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Network:
     """Quantize a network for the engine.
 
@@ -64,6 +65,7 @@ def quantize_network(
         clip: How clipping thresholds are chosen, of weights and of activations.
         scaling: How the per-vector scales of weights are rounded.
         trained: Integers and scales that stand already; of every product, or None.
+        progress: Called with 1 for each node that is evaluated, and for each that is quantized.
 
     Raises:
         ValueError: An operator that is not supported, inputs that do not suit the network, negative
@@ -73,7 +75,7 @@ def quantize_network(
     products = [node for node in graph.nodes if node.kind in MATRIX_KINDS]
     if not products:
         raise ValueError("the network has no product with constant weights: nothing to quantize")
-    tensors = evaluate(graph, inputs)
+    tensors = evaluate(graph, inputs, progress=progress)
     for node in graph.nodes:
         if not np.isfinite(tensors[node.output]).all():
             raise ValueError(f"{node.label}: its result on the inputs has NaN or infinity")
@@ -105,6 +107,8 @@ def quantize_network(
         return vectors[tensor]
 
     for node in graph.nodes:
+        if progress is not None:
+            progress(1)
         if node.output in absorbed:
             continue
         if node.kind not in MATRIX_KINDS:

@@ -15,7 +15,7 @@ from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.files.pictures import require_picture
-from scalewright.sim.reports.clipping import Choice, compare_methods
+from scalewright.sim.reports.clipping import Choice, Keep, compare_methods
 
 _METHODS = 7
 
@@ -75,8 +75,9 @@ def calibrate(
         groups = split_groups(values, Granularity(per), int(vector_size))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{printable(tensor)}: {error}") from None
+    keep = Keep.EVERYTHING if json_file else Keep.THRESHOLDS if out else Keep.FIRST
     with progress_bar("samples", _METHODS * groups.size) as advance:
-        choices = compare_methods(groups, fmt, keep_errors=json_file is not None, progress=advance)
+        choices = compare_methods(groups, fmt, keep=keep, progress=advance)
     # Buffered: a float64 copy would be twice the tensor.
     signal = float(np.einsum("gn,gn->", groups, groups, dtype=np.float64)) / groups.size
     table = Table("method", "threshold", "MSE", "over optimal", "SNR dB", "passes", "ended", "s")
@@ -93,27 +94,30 @@ def calibrate(
             draw(scratch, kind, groups, fmt, choices, group=0, title=title)
         click.echo(f"{printable(picture)}: {title}")
     if out is not None:
-        tensors = {choice.method: choice.thresholds.astype(np.float32) for choice in choices}
+        tensors = {
+            choice.method: choice.thresholds.astype(np.float32, copy=False) for choice in choices
+        }
         tensor_file.save(out, tensors, {"tensor": tensor, "bits": bits, "unsigned": unsigned})
     if json_file is not None:
         write_json(json_file, [choice.as_dict() for choice in choices])
 
 
 def _row(choice: Choice, optimal: Choice, signal: float) -> tuple[object, ...]:
-    low, high = choice.thresholds.min(), choice.thresholds.max()
-    threshold = f"{low:.6g}" if low == high else f"{low:.4g} .. {high:.4g}"
+    low, high = choice.lowest, choice.highest
+    # As they are used and written, in float32, in full.
+    threshold = " .. ".join(dict.fromkeys(str(np.float32(each)) for each in (low, high)))
     ratio = choice.mean_mse / optimal.mean_mse if optimal.mean_mse else 1.0
     noise = 10 * np.log10(signal / choice.mean_mse) if choice.mean_mse else float("inf")
     passes = ends = "-"
-    if choice.iterations is not None and choice.ends is not None:
-        passes = f"{choice.iterations.mean():.1f}"
-        counts = {end.name.lower(): int((choice.ends == end).sum()) for end in End}
-        ends = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    if choice.recursion is not None:
+        passes = f"{choice.recursion.mean_iterations:.1f}"
+        counts = choice.recursion.end_counts
+        ends = ", ".join(f"{counts[end]:,} {end.name.lower()}" for end in End if counts.get(end))
     return (
         choice.method,
         threshold,
         f"{choice.mean_mse:.4g}",
-        f"{ratio:.4f}",
+        f"{ratio:.6f}",
         float(noise),
         passes,
         ends,

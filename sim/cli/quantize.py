@@ -22,6 +22,7 @@ from scalewright.sim.cli.parameters.options import (
     clip_option,
     json_option,
     output_path,
+    progress_bar,
     scaling_option,
 )
 from scalewright.sim.cli.program.help import SectionedCommand
@@ -89,8 +90,12 @@ def quantize(
     values = tensor_file.load(inputs)
     require_input(inputs, values, graph.input_shape)
     try:
-        network = quantize_network(graph, values, engine, clip, scaling=Scaling(scaling))
-        real = evaluate(graph, values)
+        # Evaluated, quantized, and evaluated again.
+        with progress_bar("nodes", 3 * len(graph.nodes)) as advance:
+            network = quantize_network(
+                graph, values, engine, clip, scaling=Scaling(scaling), progress=advance
+            )
+            real = evaluate(graph, values, progress=advance)
     except (ValueError, TypeError) as error:
         hint = batch_hint(graph.input_shape, len(values))
         raise ValueError(printable(f"{model} on {inputs}: {error}{hint}")) from None
@@ -101,7 +106,8 @@ def quantize(
         saturated[product.output] = int(result.saturated.sum())
         return result
 
-    tensors = run_network(network, values, engine, run=count)
+    with progress_bar("steps on golden", len(network.steps)) as advance:
+        tensors = run_network(network, values, engine, run=count, progress=advance)
     sizes = graph.input_shape[1:] if graph.input_shape else values.shape[1:]
     output_sizes: tuple[int | None, ...] = real[graph.output].shape[1:]
     if None in sizes:

@@ -12,7 +12,7 @@ from scalewright.golden.config import EngineConfig
 from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network import Product, Tensor, as_real, run_network
 from scalewright.golden.network.execution import Run
-from scalewright.golden.network.graph import evaluate
+from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.quantized import Floats, Quantized
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.parameters.engine import (
@@ -91,7 +91,7 @@ def run(
     ran: NetworkRun | None = None
     saturated: dict[str, int] = {}
     try:
-        real = {} if graph is None else evaluate(graph, x)
+        real = {} if graph is None else _evaluated(graph, x)
         if where == "rtl":
             words = count_words(network, x, config)
             with progress_bar("words", words) as advance:
@@ -99,7 +99,9 @@ def run(
             tensors = ran.tensors
             saturated = {layer.name: layer.saturated for layer in ran.layers}
         else:
-            tensors = run_network(network, x, config, run=_counting(config, saturated))
+            with progress_bar("steps on golden", len(network.steps)) as advance:
+                counting = _counting(config, saturated)
+                tensors = run_network(network, x, config, run=counting, progress=advance)
     except (ValueError, TypeError) as error:
         raise ValueError(printable(f"{model} on {inputs}: {error}")) from None
     outputs = as_real(tensors[network.output])
@@ -148,6 +150,11 @@ def run(
     write_json(json_file, {**results, "next": shlex.join(following)})
     say_next(following)
     return DIFFERENT if ran is not None and ran.mismatch_count else 0
+
+
+def _evaluated(graph: Graph, x: Floats) -> dict[str, Floats]:
+    with progress_bar("nodes in floats", len(graph.nodes)) as advance:
+        return evaluate(graph, x, progress=advance)
 
 
 def _load_labels(source: str, count: int) -> npt.NDArray[Any]:

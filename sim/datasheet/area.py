@@ -1,6 +1,5 @@
 """Measured area, delay and energy of a design, from what `scalewright ppa --json` has written."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.sim import ppa
 from scalewright.sim.blocks import Config
+from scalewright.sim.files.json_text import read_json
+from scalewright.sim.files.names import listing
 
 # Measurements that come with the program: those of the presets.
 BASELINE = Path(ppa.__file__).parent / "baseline.json"
@@ -55,7 +56,7 @@ def find_area(block: str, config: Config, file: Path | None) -> Area | None:
     assert isinstance(datapath, DatapathConfig)
     source = BASELINE if file is None else file
     try:
-        document: dict[str, Any] = json.loads(source.read_text())
+        document: dict[str, Any] = read_json(source)
         found = [
             Area(
                 str(document["library"]),
@@ -68,8 +69,8 @@ def find_area(block: str, config: Config, file: Path | None) -> Area | None:
             if (each["subject"]["block"], each["subject"]["config"]) == (block, datapath.slug)
         ]
         known = [each["subject"]["config"] for each in document["measurements"]]
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError):
         raise ValueError(f"{source}: not what `scalewright ppa --json` writes") from None
     if file is not None and not found:
-        raise ValueError(f"{file}: has no {block} {datapath.slug}; it has {', '.join(known)}")
+        raise ValueError(f"{file}: has no {block} {datapath.slug}; it has {listing(known)}")
     return found[0] if found else None

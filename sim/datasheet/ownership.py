@@ -1,9 +1,9 @@
 """Files that may be overwritten: those that scalewright itself has written."""
 
-import json
 from pathlib import Path
 
 from scalewright.sim.datasheet.template import MARK
+from scalewright.sim.files.json_text import read_json
 
 
 def require_own(*paths: Path) -> None:
@@ -22,9 +22,9 @@ def require_own(*paths: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     try:
-        text = path.read_text()
         if path.suffix == ".json":
-            return "scalewright" in json.loads(text)["tools"]
+            return "scalewright" in read_json(path)["tools"]
+        text = path.read_text()
     except (UnicodeDecodeError, ValueError, KeyError, TypeError):
         return False
     head = text.partition("\n")[0]

@@ -35,6 +35,7 @@ from scalewright.sim.evidence import (
 from scalewright.sim.evidence.experiment import Experiment, Measured, Row
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.watchdog import end_with_parent
 
 # The longest first.
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -85,7 +86,7 @@ def measure(
     wanted = [(item.name, seed) for item in experiments for seed in range(seeds)]
     results: dict[tuple[str, int], Measured] = {}
     # Spawned: torch's threads do not survive a fork.
-    pool = ProcessPoolExecutor(jobs(), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs(), mp_context=get_context("spawn"), initializer=end_with_parent)
     with pool, progress_bar("training", len(wanted)) as advance:
         futures = {pool.submit(run_job, *job, share, folder): job for job in wanted}
         for future in as_completed(futures):

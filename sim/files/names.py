@@ -21,6 +21,16 @@ def printable(text: object) -> str:
     )
 
 
+def abridged(text: str, characters: int) -> str:
+    """Printable text; where it is longer than so many characters, without its middle.
+
+    A message begins with what is wrong, and ends in what to do.
+    """
+    shown = printable(text if len(text) <= characters else text[:characters] + text[-characters:])
+    half = characters // 2
+    return shown if len(shown) <= characters else f"{shown[: half - 3]} ... {shown[2 - half :]}"
+
+
 def listing(names: Iterable[str]) -> str:
     """Names for a message, printable: the first dozen, and how many there are beyond them."""
     all_names = list(names)

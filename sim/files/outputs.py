@@ -7,7 +7,6 @@ through; standard output, by whatever name, gets what is written behind what was
 import json
 import math
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -18,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scalewright.sim.files.identity import identity, input_files, same_place
-
-# Short and of our own: one made of the user's name could be too long where that name is not.
-_SCRATCH = ".scalewright-"
+from scalewright.sim.files.scratch_file import made, scratch_name
 
 
 def require_writable(*outputs: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -67,20 +64,15 @@ def replacing(path: Path) -> Iterator[Path]:
         else:
             folder = target.parent
             folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / f"{_SCRATCH}{secrets.token_hex(8)}"
-    try:
-        with _named(path, scratch):
-            # As `open` makes files, readable for whom the user's mask says.
-            scratch.touch(exist_ok=False)
-            yield scratch
-            if target is None:
-                _write_through(scratch, path)
-            else:
-                if target.exists():
-                    scratch.chmod(stat.S_IMODE(target.stat().st_mode))
-                scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+        scratch = scratch_name(folder)
+    with _named(path, scratch), made(scratch):
+        yield scratch
+        if target is None:
+            _write_through(scratch, path)
+        else:
+            if target.exists():
+                scratch.chmod(stat.S_IMODE(target.stat().st_mode))
+            scratch.replace(target)
 
 
 def write_json(path: Path | None, results: Any) -> None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, numpy_helper
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node
 from scalewright.golden.network.operators import OPERATORS
 from scalewright.golden.network.quantization import product_problems
+from scalewright.sim.files.names import listing
 from scalewright.sim.models.constants import fold_constants
 from scalewright.sim.models.file import label_of, load_model, naming, opset_of
 from scalewright.sim.models.folding import Folding
@@ -29,8 +30,6 @@ _IDLE = {"MaxPool": {"storage_order": 0}, "BatchNormalization": {"training_mode"
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
 _UNSUPPORTED = "is not supported"
-# Nodes listed with the same reason.
-_LISTED = 8
 
 
 def read_graph(path: Path, *, quantizable: bool = False) -> Graph:
@@ -155,7 +154,7 @@ def _ends(graph: onnx.GraphProto) -> tuple[onnx.ValueInfoProto, str]:
     inputs = [value for value in graph.input if value.name not in stored]
     for values, what in ((inputs, "input"), (graph.output, "output")):
         if len(values) != 1:
-            names = ", ".join(value.name for value in values)
+            names = listing(value.name for value in values)
             raise ValueError(f"must have one {what}, not {len(values)}: {names}")
     kind = inputs[0].type.tensor_type.elem_type
     if kind not in _FLOATS:
@@ -178,7 +177,7 @@ def _node_problems(node: onnx.NodeProto) -> Iterator[str]:
         if node_attributes(node).get("training_mode", 0):
             yield f"{where}: training_mode must be 0"
     elif node.op_type != "Dropout" and any(node.output[1:]):
-        yield f"{where}: must have one output, not also {', '.join(filter(None, node.output[1:]))}"
+        yield f"{where}: must have one output, not also {listing(filter(None, node.output[1:]))}"
 
 
 def _gaps(node: Node, constants: dict[str, Any], stored: Collection[str]) -> Iterator[str]:
@@ -202,8 +201,7 @@ def _require_none(problems: list[str]) -> None:
         reasons.setdefault(reason, []).append(where)
     texts = []
     for reason, places in reasons.items():
-        rest = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
-        texts.append(f"{', '.join(places[:_LISTED])}{rest}: {reason}")
+        texts.append(f"{listing(places)}: {reason}")
     if any(text.endswith(_UNSUPPORTED) for text in texts):
         texts.append(f"these are: {', '.join(OPERATORS)}, BatchNormalization behind a product")
     if texts:

@@ -1,9 +1,10 @@
 """Keeps area and energy from growing: measurements against those of an earlier run."""
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
+from scalewright.sim.files.json_text import read_json
 from scalewright.sim.ppa.measure import Measurement
 
 # Growth that is let through: tools of another release map a little differently.
@@ -26,8 +27,11 @@ def growths(measurements: list[Measurement], baseline: Path) -> list[tuple[str, 
         ValueError: No such file, or a configuration that is not in it.
     """
     try:
-        then = {_key(each): each for each in json.loads(baseline.read_text())["measurements"]}
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError):
+        then = {
+            _key(each): {name: _positive(each[name]) for name in _WATCHED}
+            for each in read_json(baseline)["measurements"]
+        }
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError):
         raise ValueError(f"{baseline}: not what `scalewright ppa --json` writes") from None
     found = []
     for each in measurements:
@@ -38,6 +42,13 @@ def growths(measurements: list[Measurement], baseline: Path) -> list[tuple[str, 
             growth = now[name] / then[_key(now)][name] - 1
             found.append((each.subject.config.slug, name, growth))
     return found
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"a measurement must be above 0, not {value}")
+    return number
 
 
 def _key(measurement: dict[str, Any]) -> tuple[str, str]:

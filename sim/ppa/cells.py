@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.sim.files.names import shortened
 from scalewright.sim.ppa.liberty import Group, evaluate, parse
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -141,11 +142,11 @@ class CellLibrary:
         try:
             return cls._of(parse(path.read_text()))
         except KeyError as error:
-            raise ValueError(f"{path}: no {error.args[0]}") from None
+            raise ValueError(f"{path}: no {shortened(error.args[0])}") from None
         except UnicodeDecodeError:
             raise ValueError(f"{path}: not a Liberty file") from None
         except (ValueError, IndexError) as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{path}: {shortened(error)}") from None
 
     @classmethod
     def _of(cls, library: Group) -> "CellLibrary":

@@ -63,7 +63,7 @@ def parse(text: str) -> Group:
         (library,) = outermost.all("library")
         if tokens:
             raise ValueError("a brace too many")
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         raise ValueError("not a Liberty file") from None
     return library
 

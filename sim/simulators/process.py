@@ -1,7 +1,8 @@
 """Runs programs that end with this one: however it ends, and all that they have started with them.
 
 Each runs in a process group of its own, which is told to end (SIGTERM), and half a second later is
-ended (SIGKILL), when the caller is interrupted or a signal says that this program is to end.
+ended (SIGKILL), when the caller is interrupted or a signal says that this program is to end; and
+at once, by a watchdog, if this program is killed.
 """
 
 import multiprocessing
@@ -20,7 +21,7 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import IO, Any, NoReturn
 
-from scalewright.sim.simulators import scratch, surroundings
+from scalewright.sim.simulators import scratch, surroundings, watchdog
 
 # Seconds: between two looks at a program, between the two signals that end it, and until this
 # program ends whatever it is computing.
@@ -109,6 +110,7 @@ def run(
         finally:
             _end(process)
             _running.discard(process.pid)
+            watchdog.forget(process.pid)
         if log is not None:
             return Finished(process.returncode, "")
         printed.seek(0)
@@ -144,6 +146,7 @@ def _start(
                 start_new_session=True,
             )
             _running.add(process.pid)
+            watchdog.watch(process.pid)
         finally:
             if in_main:
                 _main_starts.clear()

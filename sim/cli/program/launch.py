@@ -15,6 +15,8 @@ from scalewright.sim.cli.program.log import keep_log
 from scalewright.sim.cli.program.standard_streams import flush, prepare
 
 _PROGRAM = "scalewright"
+# A message that repeats what it was given goes no further.
+_CHARACTERS = 2000
 
 
 def launch(module: str, command: str, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -88,4 +90,7 @@ def _failed(error: BaseException) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"{_PROGRAM}: {message}", file=sys.stderr, flush=True)
+    """Print what went wrong in one line of what a terminal shows, however it was worded."""
+    from scalewright.sim.files.names import abridged
+
+    print(f"{_PROGRAM}: {abridged(message, _CHARACTERS)}", file=sys.stderr, flush=True)

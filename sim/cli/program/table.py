@@ -1,5 +1,6 @@
 """Tables on standard output."""
 
+import math
 import shutil
 import sys
 
@@ -9,6 +10,11 @@ from rich.table import Table as RichTable
 
 from scalewright.sim.cli.program.terminal import console
 from scalewright.sim.files.names import printable
+
+# Significant digits of figures that have no end, and of those that are shown to theirs.
+_DIGITS = 4
+_EXACT_DIGITS = 6
+_SMALL = 1e-4
 
 
 class Table:
@@ -55,4 +61,21 @@ class Table:
 def _text(cell: object) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
-    return f"{cell:.2f}" if isinstance(cell, float) else printable(cell)
+    return number(cell) if isinstance(cell, float) else printable(cell)
+
+
+def number(value: float) -> str:
+    """A figure with two decimals, or more where that shows fewer than four significant digits.
+
+    What is short in full, such as 4.0625, is shown in full; what is very small with an exponent.
+    """
+    whole = repr(float(value))
+    if not math.isfinite(value):
+        return whole
+    digits = whole.replace(".", "").lstrip("-0")
+    if "e" not in whole and len(digits) <= _EXACT_DIGITS:
+        return f"{value:,.{max(2, len(whole.partition('.')[2]))}f}"
+    if abs(value) < _SMALL:
+        return f"{value:.{_DIGITS}g}"
+    before = math.floor(math.log10(abs(value))) + 1
+    return f"{value:,.{max(2, _DIGITS - before)}f}"

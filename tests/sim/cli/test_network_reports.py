@@ -1,6 +1,7 @@
 """What `quantize` and `run --on golden` tell, in process."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from scalewright.sim.cli.commands import cli
+from scalewright.sim.cli.program import terminal
+from scalewright.sim.cli.program.table import number
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
 from scalewright.sim.demo.digits.network import Digits
+from tests.tools.shell import call
 
 
 def _run(*arguments: str) -> tuple[str, dict[str, Any]]:
@@ -43,7 +47,7 @@ def test_golden_tells_of_each_layer_and_what_comes_next() -> None:
     # Inputs of twice the range that was calibrated.
     assert facts["saturated"] == sum(layer["saturated"] for layer in layers) > 0
     for layer in layers:
-        assert f"{layer['snr_db']:.2f}" in text
+        assert number(layer["snr_db"]) in text
     assert facts["float_accuracy"] == 0.85
     assert f"{100 * facts['accuracy']:.2f} %, of the float network 85.00 %" in text
     assert text.endswith("\nNext: scalewright run q.onnx images.npy\n")
@@ -67,3 +71,23 @@ def test_inputs_that_do_not_fit_are_one_line(values: Any, message: str) -> None:
     options = "quantize float.onnx --calibrate bad.npy --config 8/8/-/- -o q.onnx"
     with pytest.raises((ValueError, TypeError), match=rf"^bad\.npy: .*{message}"):
         _run(*options.split())
+
+
+@pytest.mark.usefixtures("_folder")
+def test_what_takes_long_tells_its_progress_to_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SCALEWRIGHT_QUIET", raising=False)
+    monkeypatch.setattr(terminal, "NOTICEABLE", 0.0)
+    quantized = "quantize float.onnx --calibrate calibration.npy --config 4/4U/4/6 -o q.onnx"
+    played = "run q.onnx images.npy --on golden --float float.onnx"
+    for command, labels in (
+        (quantized, ["nodes", "steps on golden"]),
+        (played, ["nodes in floats", "steps on golden"]),
+    ):
+        assert call(*command.split()) == 0
+        said = capsys.readouterr().err
+        for label in labels:
+            done = re.search(rf"^{label}: (\d+) of (\d+) in \d+ s$", said, re.MULTILINE)
+            assert done is not None, said
+            assert done[1] == done[2] != "0"

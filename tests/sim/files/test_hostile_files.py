@@ -13,12 +13,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save, save_file
 
 from scalewright.sim.files import claim
 from scalewright.sim.files import tensors as tensor_file
+from tests.tools.fuzzing import fuzzed
 
 _X = np.arange(24, dtype=np.float32).reshape(2, 12)
 # What a refusal may take: Python's parser needs a few megabytes for ten thousand bytes of header.
@@ -274,7 +274,7 @@ _WORDS = [
     b"0", b"-1", b"9999999999", b"18446744073709551616", b"1e9", b"True", b"None", b"nan", b"()",
     b"[]", b"{}", b"'", b'"', b",", b"\\ud800", b"\x00", b"\xff\xff\xff\xff", b"F64", b"F4",
     b"BF16", b"<f8", b">i8", b"|O", b"|V9", b"<U9", b"<c16", b"<f2", b"<m8", b"PK\x01\x02",
-    b"PK\x06\x06",
+    b"PK\x06\x06", b"[" * 3000, b"(" * 3000, b"9" * 5000,
 ]  # fmt: skip
 
 
@@ -292,8 +292,7 @@ def _damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, bytes(content)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(file=_damaged())
+@fuzzed("tensor files", 400, file=_damaged())
 def test_damage_gives_one_line_or_a_tensor(file: tuple[str, bytes], tmp_path: Path) -> None:
     name, content = file
     tensor, message = None, ""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalewright.sim.files.names import listing, printable, shortened
+from scalewright.sim.files.names import abridged, listing, printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,18 @@ def test_lists_are_short() -> None:
     assert listing(["a", "b\x07"]) == r"a, b\x07"
     assert listing(str(n) for n in range(1000)).endswith("10, 11 and 988 more")
     assert len(listing(["x" * 10_000_000])) == 80
+
+
+@given(st.text(), st.integers(20, 60))
+def test_long_messages_lose_their_middle(text: str, characters: int) -> None:
+    shown = abridged(text, characters)
+    assert shown.isprintable()
+    assert len(shown) <= characters
+    assert shown == printable(text) or " ... " in shown
+
+
+def test_the_middle_of_a_long_message_goes() -> None:
+    assert abridged("short", 20) == "short"
+    assert abridged(f"must be x, not {'9' * 5000}: take y", 40) == (
+        f"must be x, not {'9' * 2} ... {'9' * 10}: take y"
+    )

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,23 @@ from scalewright.sim.files.outputs import replacing, require_writable, write_jso
 def _write(path: Path, text: str = "new") -> None:
     with replacing(path) as scratch:
         scratch.write_text(text)
+
+
+def test_what_a_killed_process_left_beside_an_output_goes(tmp_path: Path) -> None:
+    left, held, young, other = (
+        tmp_path / f".scalewright-{name}" for name in ("0" * 16, "1" * 16, "2" * 16, "else")
+    )
+    for path in (left, held, young, other):
+        path.touch()
+        if path != young:
+            os.utime(path, (0, 0))
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with replacing(tmp_path / "out") as scratch:
+            scratch.write_text("x")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "out", held.name, young.name, other.name
+    }  # fmt: skip
 
 
 def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalewright.golden.calibration import Clip
@@ -21,6 +20,7 @@ from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import read_model
 from tests.oracles import onnx_models as models
 from tests.oracles.onnx_models import assert_same, model, uniform
+from tests.tools.fuzzing import fuzzed
 
 onnx = models.onnx
 helper = onnx.helper
@@ -252,8 +252,7 @@ def _is_refused_in_one_line(content: bytes, quantized: bool) -> None:
             assert not re.search(r"[\n\x1b]", str(error))  # noqa: PT017 - none is as good
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(st.booleans(), st.data())
+@fuzzed("bytes of ONNX files", 150, quantized=st.booleans(), data=st.data())
 def test_bytes_may_be_anything(quantized: bool, data: st.DataObject) -> None:
     content = bytearray(_serialized()[quantized])
     for _ in range(data.draw(st.integers(1, 3))):
@@ -285,8 +284,7 @@ def _changed(field: Any, data: st.DataObject) -> Any:
     return data.draw(_INTEGERS)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.booleans(), st.data())
+@fuzzed("fields of ONNX files", 200, quantized=st.booleans(), data=st.data())
 def test_fields_may_be_anything(quantized: bool, data: st.DataObject) -> None:
     proto = onnx.ModelProto.FromString(_serialized()[quantized])
     for _ in range(data.draw(st.integers(1, 2))):

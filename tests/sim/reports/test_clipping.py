@@ -3,22 +3,37 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from scalewright.golden.config import OperandFormat
-from scalewright.sim.reports.clipping import compare_methods
+from scalewright.sim.reports.clipping import Keep, compare_methods
 from scalewright.sim.reports.clipping_picture import draw
 
 _FMT = OperandFormat(element_bits=4)
 
 
-def test_needs_little_more_than_one_copy_of_a_large_group() -> None:
-    x = np.random.default_rng(0).standard_normal((1, 1 << 22)).astype(np.float32)
+def _peak(x: npt.NDArray[np.float32], keep: Keep) -> int:
     tracemalloc.start()
-    compare_methods(x, _FMT)
+    compare_methods(x, _FMT, keep=keep)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.5 * x.nbytes
+    return peak
+
+
+def test_needs_little_more_than_one_copy_of_a_large_group() -> None:
+    x = np.random.default_rng(0).standard_normal((1, 1 << 22)).astype(np.float32)
+    assert _peak(x, Keep.EVERYTHING) < 1.5 * x.nbytes
+
+
+@pytest.mark.parametrize(("keep", "copies"), [(Keep.FIRST, 0.1), (Keep.THRESHOLDS, 2.0)])
+def test_needs_little_of_many_short_vectors(
+    keep: Keep, copies: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scalewright.sim.reports.clipping._SAMPLES", 1 << 15)
+    x = np.random.default_rng(0).standard_normal((1 << 17, 4)).astype(np.float32)
+    few, many = _peak(x[: 1 << 14], keep), _peak(x, keep)
+    assert many - few < copies * x.nbytes
 
 
 def test_tells_its_progress_in_blocks_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,14 +44,24 @@ def test_tells_its_progress_in_blocks_of_groups(monkeypatch: pytest.MonkeyPatch)
     parts = compare_methods(x, _FMT, progress=done.append)
     assert len(done) == 4 * len(parts)
     assert sum(done) == len(parts) * x.size
-    means = compare_methods(x, _FMT, keep_errors=False)
-    for one, other in zip(means, whole, strict=True):
-        assert len(one.mse) == 32
-        assert one.mean_mse == pytest.approx(other.mean_mse, rel=1e-12)
+    for keep in (Keep.FIRST, Keep.THRESHOLDS):
+        for one, other in zip(compare_methods(x, _FMT, keep=keep), whole, strict=True):
+            assert len(one.mse) == 32
+            assert one.mean_mse == pytest.approx(other.mean_mse, rel=1e-12)
+            kept = 32 if keep is Keep.FIRST else 100
+            np.testing.assert_array_equal(
+                one.thresholds, other.thresholds[:kept].astype(one.thresholds.dtype)
+            )
+            assert (one.lowest, one.highest) == (other.thresholds.min(), other.thresholds.max())
+            if one.recursion is not None and other.recursion is not None:
+                assert one.recursion.end_counts == other.recursion.end_counts
+                assert one.recursion.mean_iterations == pytest.approx(
+                    other.recursion.iterations.mean()
+                )
     for one, other in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(one.thresholds, other.thresholds)
         np.testing.assert_array_equal(one.mse, other.mse)
-        assert (one.iterations is None) == (other.iterations is None)
+        assert (one.recursion is None) == (other.recursion is None)
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scalewright.sim.simulators import process
+from scalewright.sim.simulators import process, watchdog
 from tests.tools.fake_compiler import fake_compiler
 
 _SLEEPS = 'echo $$ > "{file}"; sleep 60 & wait'
@@ -65,6 +65,18 @@ def _is_running(pid: int) -> bool:
         return False
 
 
+def _is_group(group: int) -> bool:
+    """Whether any process of a group still runs; zombies do not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, itself = stat.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if itself == str(group) and state != "Z":
+            return True
+    return False
+
+
 @pytest.mark.parametrize("at", ["compiler", "simulator"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_all_that_was_started(
@@ -105,13 +117,57 @@ def test_a_signal_ends_the_workers_of_a_pool(tmp_path: Path) -> None:
     assert not any(_is_running(pid) for pid in workers)
 
 
+@pytest.mark.parametrize("at", ["compiler", "simulator"])
+def test_all_that_was_started_ends_with_a_killed_process(at: str, tmp_path: Path) -> None:
+    sleeps = _SLEEPS.format(file=tmp_path / "started")
+    script = {"compiling": sleeps} if at == "compiler" else {"program": sleeps}
+    running = _command(tmp_path, fake_compiler(tmp_path / "g++", **script))
+    (pid,) = _wait_for(tmp_path / "started")
+    group = os.getpgid(pid)
+    running.kill()
+    running.wait()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and (_is_running(pid) or _is_group(group)):
+        time.sleep(0.02)
+    assert not _is_running(pid)
+    assert not _is_group(group)
+
+
+def test_a_program_that_has_ended_is_no_longer_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(watchdog, "_tell", told.append)
+    process.run(["sh", "-c", "echo $$ > pid"], tmp_path)
+    pid = (tmp_path / "pid").read_text()
+    assert told == [f"+{pid}", f"-{pid}"]
+
+
+def test_the_workers_of_a_pool_end_with_a_killed_process(tmp_path: Path) -> None:
+    initialized = 'get_context("spawn"), initializer=end_with_parent'
+    script = _POOL.replace('get_context("spawn")', initialized).replace(
+        "import ending_on_signals",
+        "import ending_on_signals\nfrom scalewright.sim.simulators.watchdog import end_with_parent",
+    )
+    (tmp_path / "pool.py").write_text(script)
+    running = subprocess.Popen([sys.executable, "pool.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    workers = _wait_for(tmp_path / "started")
+    running.kill()
+    running.wait()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(_is_running(pid) for pid in workers):
+        time.sleep(0.02)
+    assert not any(_is_running(pid) for pid in workers)
+
+
 def test_what_a_killed_process_leaves_goes_with_the_next_run(tmp_path: Path) -> None:
     sleeps = _SLEEPS.format(file=tmp_path / "started")
     running = _command(tmp_path, fake_compiler(tmp_path / "g++", compiling=sleeps))
     (pid,) = _wait_for(tmp_path / "started")
     running.kill()
     running.wait()
-    os.kill(pid, signal.SIGKILL)
+    while _is_running(pid):  # the watchdog ends it
+        time.sleep(0.02)
     assert list(tmp_path.glob("build/sim/scratch-*"))
     fake_compiler(tmp_path / "g++")
     for _ in range(2):

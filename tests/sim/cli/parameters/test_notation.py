@@ -1,13 +1,20 @@
 """The notation in every command: where it stands, and what is said of what is none."""
 
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.cli import COMMANDS
-from scalewright.sim.cli.parameters.notation import suggestion
+from scalewright.sim.cli.parameters.configuration import AccumulatorBits
+from scalewright.sim.cli.parameters.notation import NotationOrPreset, suggestion
+from scalewright.sim.cli.parameters.options import ClipType
+from scalewright.sim.cli.parameters.sweep import Listed
+from tests.tools.fuzzing import fuzzed
 from tests.tools.shell import call
 
 _WITHOUT = ", without per-vector scales"
@@ -57,6 +64,35 @@ def test_the_message_ends_in_the_suggestion(capsys: pytest.CaptureFixture[str]) 
         "scalewright: notation must be W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, not '4/4u/4/6'; "
         "did you mean 4/4U/4/6?\n"
     )
+
+
+_KINDS: tuple[click.ParamType[Any], ...] = (
+    NotationOrPreset(),
+    Listed(NotationOrPreset()),
+    ClipType(),
+    AccumulatorBits(),
+)
+_PIECES = (
+    *"0123456789/-UuWwAa ,:.",
+    *("4", "8", "16", "4/4", "/4/6", "int", "fp", "bit", "chip", "5nm", "vs-quant", "percentile:"),
+    *("octav", "exact", "99.9", "1e9", "\x1b[2J", "\udcff", "\n", "٤", "²", "9" * 5000, "(" * 2000),
+)
+
+
+@fuzzed(
+    "notations",
+    150,
+    kind=st.sampled_from(_KINDS),
+    text=st.lists(st.sampled_from(_PIECES), max_size=9).map("".join) | st.text(),
+)
+def test_any_text_is_understood_or_refused(kind: click.ParamType[Any], text: str) -> None:
+    meant = suggestion(text)
+    if meant is not None and "/" in meant:
+        DatapathConfig.parse(meant.partition(",")[0].partition(":")[0])
+    try:
+        kind.convert(text, None, None)
+    except click.UsageError as error:
+        assert error.message.isprintable()  # noqa: PT017 - none is as good
 
 
 _BEFORE = {

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from time import sleep
 
+import numpy as np
 import pytest
 
 from scalewright.sim.cli.program import terminal
-from scalewright.sim.cli.program.table import Table
+from scalewright.sim.cli.program.table import Table, number
 from scalewright.sim.cli.program.terminal import progress_bar, say_next
 from tests.tools.shell import call
 
@@ -146,3 +147,28 @@ def test_what_to_do_next_is_the_last_line_unless_quiet(
         "",
         "Next: scalewright run 'a model.onnx'   (plays it)\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (24.487193, "24.49"),
+        (5.25, "5.25"),
+        (4.0625, "4.0625"),
+        (100.0, "100.00"),
+        (0.0, "0.00"),
+        (-0.0, "-0.00"),
+        (0.0123456789, "0.01235"),
+        (0.9999999, "1.0000"),
+        (-1.23456789, "-1.235"),
+        (1234.56789, "1,234.57"),
+        (1.23456e-7, "1.235e-07"),
+        (1e-7, "1e-07"),
+        (1e22, "10,000,000,000,000,000,000,000.00"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+        (np.float64(0.1), "0.10"),
+    ],
+)
+def test_figures_keep_what_is_significant(value: float, shown: str) -> None:
+    assert number(value) == shown
