@@ -135,8 +135,7 @@ def run_on_rtl(
 
     def run(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
         rows, vectors = activations.elements.shape[:2]
-        tiles = layer.padded(config.channels).channels // config.lanes
-        step = max(1, _VECTORS // (vectors * tiles))
+        step = _rows_at_once(layer, vectors, config)
         plays = [
             _play(built, config, product.name, layer, _rows(activations, start, step), progress)
             for start in range(0, rows, step)
@@ -173,14 +172,22 @@ def count_words(network: Network, x: Floats, config: EngineConfig) -> int:
         nonlocal total
         rows, vectors = activations.elements.shape[:2]
         channels = layer.padded(config.channels).channels
-        loads = -(-vectors // config.depth) * rows if vectors * config.groups > config.depth else 1
+        fits = vectors * config.groups <= config.depth
+        simulations = -(-rows // _rows_at_once(layer, vectors, config))
+        loads = simulations if fits else -(-vectors // config.depth) * rows
         # Activations for each tile, weights and parameters as often as they are loaded.
         total += rows * vectors * channels // config.lanes
-        total += channels * vectors * (rows if loads > 1 else 1) + channels * loads
+        total += channels * vectors * (simulations if fits else rows) + channels * loads
         return run_layer(layer, activations, config)
 
     run_network(network, x, config, run=count)
     return total
+
+
+def _rows_at_once(layer: Layer, vectors: int, config: EngineConfig) -> int:
+    """Rows of activations that one simulation plays."""
+    tiles = layer.padded(config.channels).channels // config.lanes
+    return max(1, _VECTORS // (vectors * tiles))
 
 
 @dataclass(frozen=True, eq=False)
