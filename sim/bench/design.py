@@ -45,6 +45,7 @@ class Design:
         identity: tuple[str, ...],
         name: str,
         style: PortStyle,
+        keep: Callable[[str, Callable[[], str]], str] = lambda _, write: write(),
     ) -> "Design":
         """A component whose ports are streams.
 
@@ -53,16 +54,18 @@ class Design:
             identity: What it is: with the sources, it decides what hardware this becomes.
             name: Of its module.
             style: Of its ports.
+            keep: Gives the text of a key: one that was kept, or what it has written.
 
         Raises:
             ValueError: The name cannot be that of a module.
         """
         check_name(name)
-        key = hashlib.sha256("\0".join((source_digest(), *identity, name, style)).encode())
+        parts = (source_digest(), *identity, name, style)
+        key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         return cls(
             describe(make(), name=name, style=style),
-            key.hexdigest(),
-            lambda: str(generate(make(), name=name, style=style)),
+            key,
+            lambda: keep(key, lambda: str(generate(make(), name=name, style=style))),
         )
 
     def with_verilog(self, verilog: str) -> "Design":

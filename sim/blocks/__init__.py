@@ -11,6 +11,7 @@ from scalewright.sim.blocks.octav import OCTAV
 from scalewright.sim.blocks.rescaler import RESCALER
 from scalewright.sim.blocks.vector_mac import VECTOR_MAC
 from scalewright.sim.blocks.vector_quantizer import VECTOR_QUANTIZER
+from scalewright.sim.simulators.cache import kept_text
 
 __all__ = ["BLOCKS", "Block", "Config", "design_of"]
 
@@ -41,4 +42,5 @@ def design_of(
         identity=(block, repr(config)),
         name=record.module if name is None else name,
         style=style,
+        keep=kept_text,
     )

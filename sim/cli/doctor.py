@@ -29,6 +29,7 @@ def doctor(clean: bool, json_file: Path | None) -> int:
     folder = build_folder("sim")
     if clean:
         empty(folder)
+        empty(build_folder("verilog"))
     found, cache, libraries = findings(), examine(folder), versions()
     click.echo(", ".join(f"{name} {number}" for name, number in libraries.items()))
     for each in found:

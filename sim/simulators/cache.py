@@ -9,12 +9,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scalewright.sim.simulators.scratch import scratch_folder
+from scalewright.sim.simulators.place import build_folder
+from scalewright.sim.simulators.scratch import scratch_folder, sweep_once
 
 _CONTENTS = "contents.json"
+_TEXT = "design.v"
 
 
 def keep(scratch: Path, folder: Path, names: Sequence[str]) -> None:
@@ -32,6 +34,28 @@ def keep(scratch: Path, folder: Path, names: Sequence[str]) -> None:
             # Somebody else was faster, with the same content.
             if not folder.exists():
                 raise
+
+
+def kept_text(key: str, write: Callable[[], str]) -> str:
+    """The text of a key from the cache; written, and kept, where it is not there.
+
+    Elaborating a large engine takes seconds, and many processes ask for the same.
+    """
+    try:
+        cache = build_folder("verilog")
+    except OSError:
+        return write()  # nowhere to keep anything
+    sweep_once(cache)
+    folder = cache / key[:32]
+    if folder.exists() and fault(folder) is None:
+        return (folder / _TEXT).read_text()
+    if folder.exists():
+        discard_damaged(folder)
+    text = write()
+    with scratch_folder(cache) as scratch:
+        (scratch / _TEXT).write_text(text)
+        keep(scratch, folder, [_TEXT])
+    return text
 
 
 def fault(folder: Path) -> str | None:

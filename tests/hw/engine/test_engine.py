@@ -11,7 +11,7 @@ from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.tiling import ACTIVATIONS
 from scalewright.sim.regression.configurations import sample
 from scalewright.sim.regression.regress import Regression, regress
-from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.build import PLAYER, build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus.layers import random_layer
 from scalewright.sim.testbenches.engine import engine_phase
@@ -21,7 +21,7 @@ from scalewright.sim.testbenches.engine import engine_phase
 def test_equals_golden(config: EngineConfig) -> None:
     # One vector per sum, a full buffer, reductions longer than it, channels that fill no tile,
     # saturation, layers back to back with every kind of output; stalls on every port, resets.
-    verdict = regress(Regression("engine", config, transactions=6000, seed=1))
+    verdict = regress(Regression("engine", config, 6000, 1, player="compiled"))
     assert verdict.failure is None, verdict.failure
     assert verdict.mismatches == 0
     assert verdict.results > 500
@@ -39,7 +39,7 @@ def _utilisation(config: EngineConfig, *, rows: int, channels: int, length: int)
         output=Output.QUANTIZED,
     )
     phase, _ = engine_phase("layer", design, config, [(layer, activations)])
-    outcome = simulate(build(design), [phase]).outcomes[0]
+    outcome = simulate(build(design, simulator=PLAYER), [phase]).outcomes[0]
     assert not outcome.failed
     return len(phase.inputs[ACTIVATIONS]) / outcome.cycles
 

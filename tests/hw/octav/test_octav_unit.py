@@ -23,7 +23,7 @@ from scalewright.sim.testbenches.octav import case, golden, step_latency
 def test_equals_golden(config: OctavConfig) -> None:
     # Corners, the demo network, random tensors with every kind of stall, resets in mid-iteration;
     # a resident unit takes exactly the documented number of cycles.
-    verdict = regress(Regression("octav", config, transactions=400, seed=1))
+    verdict = regress(Regression("octav", config, 400, 1, player="compiled"))
     assert verdict.failure is None, verdict.failure
     assert verdict.transactions > 1000
 
@@ -33,7 +33,7 @@ def test_equals_golden(config: OctavConfig) -> None:
 )
 def test_equals_golden_on_ten_thousand_tensors(resident: bool, tensors: int) -> None:
     config = OctavConfig(resident=resident)
-    verdict = regress(Regression("octav", config, transactions=tensors, seed=2))
+    verdict = regress(Regression("octav", config, tensors, 2, player="compiled"))
     assert verdict.failure is None, verdict.failure
     assert verdict.transactions >= tensors
 

@@ -15,7 +15,7 @@ from tests.benches.faults import insert_fault
 @pytest.mark.parametrize("config", sample("rescaler"), ids=lambda config: config.slug)
 def test_equals_golden(config: EngineConfig) -> None:
     # At full rate too: one beat per cycle after the documented latency.
-    verdict = regress(Regression("rescaler", config, transactions=20_000, seed=1))
+    verdict = regress(Regression("rescaler", config, 20_000, 1, player="compiled"))
     assert verdict.failure is None, verdict.failure
     assert verdict.results > 20_000
 

@@ -10,6 +10,6 @@ from scalewright.sim.regression.regress import Regression, regress
 @pytest.mark.parametrize("config", sample("vector-quantizer"), ids=lambda config: config.slug)
 def test_equals_golden(config: EngineConfig) -> None:
     # At full rate too: one beat per cycle after the documented latency.
-    verdict = regress(Regression("vector-quantizer", config, transactions=5000, seed=1))
+    verdict = regress(Regression("vector-quantizer", config, 5000, 1, player="compiled"))
     assert verdict.failure is None, verdict.failure
     assert verdict.results > 5000

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
 from scalewright.sim.blocks import Config, design_of
 from tests.tools.yosys import run_yosys
@@ -30,11 +32,17 @@ def _engine(post_lanes: int) -> EngineConfig:
     return EngineConfig(datapath=_DATAPATH, lanes=16, post_lanes=post_lanes)
 
 
-def test_other_blocks_cost_their_shares_of_a_64_wide_mac(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def yardstick(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Transistors of a MAC of 64 elements."""
     mac = DatapathConfig.parse("4/4U/4/6", vector_size=64)
-    yardstick = _transistors("vector-mac", mac, tmp_path)
+    return _transistors("vector-mac", mac, tmp_path_factory.mktemp("mac"))
+
+
+@pytest.mark.parametrize(
     # How much of the MAC each may cost.
-    blocks: tuple[tuple[str, Config, float], ...] = (
+    ("block", "config", "share"),
+    [
         ("vector-quantizer", _engine(1), 0.26),
         ("vector-quantizer", _engine(4), 0.43),
         ("vector-quantizer", _engine(16), 1.12),
@@ -42,7 +50,9 @@ def test_other_blocks_cost_their_shares_of_a_64_wide_mac(tmp_path: Path) -> None
         ("rescaler", _engine(4), 1.65),
         ("octav", OctavConfig(resident=False), 0.54),
         ("octav", OctavConfig(resident=False, depth=64), 0.45),
-    )
-    for block, config, share in blocks:
-        cost = _transistors(block, config, tmp_path)
-        assert cost < share * yardstick, f"{block} {config.slug}: {cost} of {yardstick}"
+    ],
+)
+def test_other_blocks_cost_their_shares_of_a_64_wide_mac(
+    block: str, config: Config, share: float, yardstick: int, tmp_path: Path
+) -> None:
+    assert _transistors(block, config, tmp_path) < share * yardstick
