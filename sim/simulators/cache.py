@@ -46,7 +46,7 @@ def kept_text(key: str, write: Callable[[], str]) -> str:
     except OSError:
         return write()  # nowhere to keep anything
     sweep_once(cache)
-    folder = cache / key[:32]
+    folder = cache / f"design-{key[:16]}"
     if folder.exists() and fault(folder) is None:
         return (folder / _TEXT).read_text()
     if folder.exists():

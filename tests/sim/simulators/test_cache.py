@@ -9,7 +9,7 @@ from scalewright.golden.config import DatapathConfig
 from scalewright.sim.bench.plan import Phase
 from scalewright.sim.blocks import design_of
 from scalewright.sim.simulators.build import Build, BuildError, build
-from scalewright.sim.simulators.cache import discard, fault, keep
+from scalewright.sim.simulators.cache import discard, fault, keep, kept_text
 from scalewright.sim.simulators.simulation import SimulationError, simulate
 from scalewright.sim.simulators.toolchain import find_toolchain
 from tests.tools.fake_compiler import fake_compiler
@@ -41,6 +41,33 @@ def _forget() -> None:
 @pytest.fixture
 def built(compiler: Callable[..., Path]) -> Build:
     return build(_DESIGN)
+
+
+_KEY = "0123456789abcdef" * 4
+
+
+def test_a_text_is_written_once_and_again_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
+    written = []
+
+    def write() -> str:
+        written.append(len(written))
+        return f"module {len(written)};"
+
+    assert [kept_text(_KEY, write) for _ in range(2)] == ["module 1;"] * 2
+    assert kept_text(_KEY[::-1], write) == "module 2;"
+    (file,) = tmp_path.glob(f"verilog/design-{_KEY[:16]}/design.v")
+    _truncate(file)
+    assert kept_text(_KEY, write) == "module 3;"
+    assert "has 8 bytes in design.v, not 9: building it again" in capsys.readouterr().err
+    assert [kept_text(_KEY, write) for _ in range(2)] == ["module 3;"] * 2
+
+
+def test_a_text_is_written_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALEWRIGHT_BUILD", "/proc/none")
+    assert kept_text(_KEY, lambda: "module") == "module"
 
 
 def _truncate(path: Path) -> None:
