@@ -50,7 +50,7 @@ def test_a_text_is_written_once_and_again_where_it_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
-    written = []
+    written: list[int] = []
 
     def write() -> str:
         written.append(len(written))

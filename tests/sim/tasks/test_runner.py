@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scalewright.golden.config import DatapathConfig
+from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.simulators.toolchain import ToolError
 from scalewright.sim.tasks.processes import TRIES, Processes
 from scalewright.sim.tasks.runner import LostError, Runner, runner_of
@@ -109,6 +111,19 @@ def test_an_error_comes_after_the_results_before_it(runner: Runner) -> None:
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match=r"^number must not be 2$"):
         next(results)
+
+
+def test_regressions_give_the_same_wherever_they_run(scheduler: str) -> None:
+    configs = [DatapathConfig.parse(f"2/{bits}U/-/-", vector_size=4) for bits in (2, 3, 4)]
+    regressions = [Regression("vector-mac", config, 200, 7) for config in configs]
+    verdicts = []
+    for address in (None, scheduler):
+        with runner_of(address, 2) as runner:
+            verdicts.append(list(runner.run(regress, regressions)))
+    here, there = verdicts
+    assert here == there
+    assert [verdict.regression for verdict in here] == regressions
+    assert not any(verdict.failure for verdict in here)
 
 
 def test_one_task_is_no_reason_to_start_a_process() -> None:
