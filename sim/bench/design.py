@@ -45,7 +45,7 @@ class Design:
         identity: tuple[str, ...],
         name: str,
         style: PortStyle,
-        keep: Callable[[str, Callable[[], str]], str] = lambda _, write: write(),
+        keep: Callable[[str, Callable[[], str]], str],
     ) -> "Design":
         """A component whose ports are streams.
 

@@ -11,7 +11,7 @@ from scalewright.sim.blocks.octav import OCTAV
 from scalewright.sim.blocks.rescaler import RESCALER
 from scalewright.sim.blocks.vector_mac import VECTOR_MAC
 from scalewright.sim.blocks.vector_quantizer import VECTOR_QUANTIZER
-from scalewright.sim.simulators.cache import kept_text
+from scalewright.sim.simulators.cache import kept_text, written_text
 
 __all__ = ["BLOCKS", "Block", "Config", "design_of"]
 
@@ -26,10 +26,12 @@ def design_of(
     *,
     name: str | None = None,
     style: PortStyle = PortStyle.PAYLOAD,
+    kept: bool = True,
 ) -> Design:
     """The design of a block; its module is called `name`, or like the block.
 
-    Testbenches send packed words, hence the style of its ports.
+    Testbenches send packed words, hence the style of its ports. Its Verilog is kept in the build
+    folder, unless `kept` is false.
 
     Raises:
         ValueError: There is no such block, or the name cannot be that of a module.
@@ -42,5 +44,5 @@ def design_of(
         identity=(block, repr(config)),
         name=record.module if name is None else name,
         style=style,
-        keep=kept_text,
+        keep=kept_text if kept else written_text,
     )

@@ -92,7 +92,8 @@ def generate(
         if block != "octav":
             raise ValueError("generate needs a NOTATION, such as 4/4/4/6")
         config = OctavConfig()
-    design = design_of(block, config, name=name, style=PortStyle(style))
+    # It leaves nothing but what it was told to write.
+    design = design_of(block, config, name=name, style=PortStyle(style), kept=False)
     area = find_area(block, config, area_file)
     description = output.with_suffix(".json")
     instance = output.with_name(f"{output.stem}_template.vh")

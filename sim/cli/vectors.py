@@ -69,7 +69,7 @@ def vectors(
     if (weights is None) != (activations is None):
         raise ValueError("--weights and --activations go together")
     config = datapath.apply(config)
-    design = design_of("vector-mac", config)
+    design = design_of("vector-mac", config, kept=False)
     require_writable(*vector_files(output, design), json_file, inputs=[weights, activations])
     if weights is not None and activations is not None:
         operands = load_operands(weights, activations, config, scaling, clip)

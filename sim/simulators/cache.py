@@ -36,6 +36,12 @@ def keep(scratch: Path, folder: Path, names: Sequence[str]) -> None:
                 raise
 
 
+def written_text(key: str, write: Callable[[], str]) -> str:
+    """The text of a key, written and not kept."""
+    del key
+    return write()
+
+
 def kept_text(key: str, write: Callable[[], str]) -> str:
     """The text of a key from the cache; written, and kept, where it is not there.
 
