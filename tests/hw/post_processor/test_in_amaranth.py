@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.requantize import requantize
 from scalewright.hw.arithmetic.quantization import ElementQuotient
 from scalewright.hw.post_processor.rescaler import Rescaler
@@ -39,7 +39,8 @@ _RESCALERS = [
 ]
 
 
-# What it draws: biases at their ends, factors of 0, ties, ReLU, and accumulators that pass.
+# What it draws: biases at their ends, factors of 0, ties, each activation function, and
+# accumulators that pass.
 @STALLS
 @pytest.mark.parametrize("config", _RESCALERS, ids=lambda config: config.slug)
 def test_rescaler(config: EngineConfig, stalls: float) -> None:
@@ -57,7 +58,7 @@ def test_rescaler_rounds_ties_to_even(config: EngineConfig) -> None:
         "exponents": np.full((len(numbers), 1), 16),  # divides by 2
         "biases": np.zeros((len(numbers), 1), np.int64),
         "output": np.full(len(numbers), Output.RESCALED),
-        "relu": np.zeros(len(numbers), np.bool_),
+        "activation_function": np.full(len(numbers), ActivationFunction.IDENTITY),
     }
     halves = rescaler(config, beats)
     assert halves == golden_rescaler(config, beats)
