@@ -95,7 +95,8 @@ def random_beats(config: EngineConfig, count: int, rng: np.random.Generator) -> 
     # Mostly such that |acc| * m / 2^e has about R bits.
     lengths = np.frexp(np.abs(accumulators).astype(np.float64))[1]
     exponents = lengths + MANTISSA_BITS - config.result_bits + rng.integers(-3, 6, shape)
-    far = rng.integers(len(EXPONENTS), size=shape)
+    # A wrong sign behind a shift by 32 shows in one exponent alone: beyond, all rounds to 0.
+    far = np.where(rng.random(shape) < 0.2, 32, rng.integers(len(EXPONENTS), size=shape))
     exponents = np.where(rng.random(shape) < 0.1, far, np.clip(exponents, 0, EXPONENTS[-1]))
     limit = 1 << (config.result_bits - 1)
     biases = rng.integers(-limit, limit, shape) >> rng.integers(0, config.result_bits, shape)
