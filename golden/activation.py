@@ -9,8 +9,10 @@ from scalewright.golden.config import ActivationFunction
 OPERATORS: dict[str, ActivationFunction] = {"Relu": ActivationFunction.RELU}
 
 
-def activate(y: npt.NDArray[np.int64], function: ActivationFunction) -> npt.NDArray[np.int64]:
-    """A function of results y of R bits, each by itself: again R bits."""
+def activate(
+    y: npt.NDArray[np.int64], bits: int, function: ActivationFunction
+) -> npt.NDArray[np.int64]:
+    """A function of results y, signed, each by itself; of as many bits as they have."""
     match function:
         case ActivationFunction.IDENTITY:
             return y

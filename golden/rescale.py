@@ -110,7 +110,7 @@ def rescale(accumulators: npt.ArrayLike, rescaling: Rescaling) -> tuple[Integers
     limit = 1 << (rescaling.result_bits - 1)
     y = np.clip(exact, -limit, limit - 1)
     saturated = (y != exact).astype(np.int64)
-    return activate(y, rescaling.activation_function), saturated
+    return activate(y, rescaling.result_bits, rescaling.activation_function), saturated
 
 
 def round_half_even_shift(values: npt.ArrayLike, shifts: npt.ArrayLike) -> Integers:

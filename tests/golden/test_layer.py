@@ -128,7 +128,7 @@ def _rescale(accumulator: int, layer: Layer, m: int, seen: Counter[str]) -> tupl
     seen["below"] += y > exact
     function = parameters.activation_function.name
     seen[function] += y < 0
-    return oracle.activate(y, function), y != exact
+    return oracle.activate(y, parameters.result_bits, function), y != exact
 
 
 def _quantize(

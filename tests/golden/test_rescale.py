@@ -51,7 +51,7 @@ def test_equals_the_exact_rational_result(
     exact = round(Fraction(acc * m, 1 << e)) + b
     want = oracle.saturate(exact, bits)
     y, saturated = rescale([acc], _rescaling(m, e, b, bits, function))
-    assert y.tolist() == [oracle.activate(want, function.name)]
+    assert y.tolist() == [oracle.activate(want, bits, function.name)]
     assert saturated.tolist() == [int(want != exact)]
 
 

@@ -195,8 +195,8 @@ def saturate(value: int, bits: int) -> int:
     return min(max(value, -(1 << bits - 1)), (1 << bits - 1) - 1)
 
 
-def activate(y: int, function: str) -> int:
-    """The activation function of that name, of a result."""
+def activate(y: int, bits: int, function: str) -> int:
+    """The activation function of that name, of a result of so many bits."""
     return {"IDENTITY": y, "RELU": max(y, 0)}[function]
 
 

@@ -235,6 +235,6 @@ def _compare_product(
     np.testing.assert_array_equal(difference <= near_tie.reshape(y.shape), True)
     if product.activation_function:
         activate = np.vectorize(arithmetic.activate, otypes=[np.float32])
-        y = activate(y, product.activation_function.name)
+        y = activate(y, config.result_bits, product.activation_function.name)
         np.testing.assert_array_equal(chain[1], y * unit)
     return np.asarray(y, np.int64)
