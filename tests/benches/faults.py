@@ -42,7 +42,7 @@ class Fault:
         text = found[0]
         for sound, faulty in self.changes.items():
             text, count = _pattern(sound).subn(partial(_fill, faulty), text)
-            assert count, f"no {sound} in\n{text}"
+            assert count, f"no {sound} in module {self.module}"
         return verilog[: found.start()] + text + verilog[found.end() :]
 
     def verdict(self, block: str, config: Config, folder: Path, transactions: int) -> Verdict:

@@ -71,17 +71,17 @@ _RESCALER_FAULTS = {
     ),
     "relu-asks-for-the-sign-before-the-bias": Fault(
         "rescaler_lane",
-        {"(s1_activation_function == 1'b1) & n_*[17]": "s1_activation_function & s1_shifted_0[32]"},
+        {"_function == ...) & n_*[17]": "_function == ...) & s1_shifted_0[32]"},
     ),
     "accumulators-pass-through-relu": Fault(
         "rescaler_lane",
         {
-            "s1_passes ?": "(s1_passes & s1_activation_function & s1_product[15]) ? 18'd0 : "
+            "s1_passes ?": "(s1_passes & (|s1_activation_function) & s1_product[15]) ? 18'd0 : "
             "s1_passes ?"
         },
     ),
     "accumulators-are-marked-where-their-results-would-saturate": Fault(
-        "rescaler", {" & (s1[27:26] != 2'd2)": ""}
+        "rescaler", {" & (s1[...] != 2'd2)": ""}
     ),
     "shifting-by-32-does-not-extend-the-sign": Fault(
         "rescaler_lane", {"{33{s1_product[31]}}": "{32'd0, s1_product[31]}"}
