@@ -1,7 +1,7 @@
 """One layer on the engine: a matrix product, rescaled and quantized, all of it in integers.
 
 acc = sum over vectors                             golden/mac.py
-y   = sat_R(rne(acc * m / 2^e) + b), ReLU          golden/rescale.py
+y   = g(sat_R(rne(acc * m / 2^e) + b))             golden/rescale.py, golden/activation.py
 s_q, x_q of vectors of y                           golden/requantize.py
 """
 
@@ -25,7 +25,7 @@ class Layer:
 
     Attributes:
         weights: (M, J, V), one gamma for each row.
-        rescaling: Factors and biases of the M channels, and whether ReLU is on.
+        rescaling: Factors and biases of the M channels, and the activation function.
         output: What becomes of the sums; not PARTIAL, which is for tiles of a layer.
         fraction_bits: f, fraction bits of y, 0 to 23.
         gamma: Coarse scale of the quantized results.

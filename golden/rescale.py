@@ -1,6 +1,6 @@
-"""Coarse rescaling of accumulators: multiplier, shift, bias, saturation, ReLU, in integers.
+"""Coarse rescaling of accumulators: multiplier, shift, bias, saturation, in integers.
 
-    y = sat_R(rne(acc * m / 2^e) + b),  then max(y, 0) where ReLU is on
+    y = g(sat_R(rne(acc * m / 2^e) + b))          g: the activation function
 
 m * 2^-e stands for gamma_w * gamma_a * 2^sh / gamma_out, rounded to 16 significant bits; `rne`
 rounds half to even. The product has at most 64 bits, and everything is exact.
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
-from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS
+from scalewright.golden.activation import activate
+from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, RESULT_BITS, ActivationFunction
 
 Integers = npt.NDArray[np.int64]
 
@@ -29,10 +30,10 @@ class Rescaling:
         exponents: e, (M,): 0 to 63.
         biases: b, (M,): signed, `result_bits` wide.
         result_bits: R, the width of y.
-        relu: Whether negative results become 0.
+        activation_function: What is applied to y.
 
     Raises:
-        TypeError: Values that are not integers, or a `relu` that is no truth value.
+        TypeError: Values that are not integers, or no activation function.
         ValueError: A value out of range, or arrays of different lengths.
     """
 
@@ -40,10 +41,10 @@ class Rescaling:
     exponents: Integers
     biases: Integers
     result_bits: int = 18
-    relu: bool = False
+    activation_function: ActivationFunction = ActivationFunction.IDENTITY
 
     def __post_init__(self) -> None:
-        argument.truth("relu", self.relu)
+        argument.instance("activation_function", self.activation_function, ActivationFunction)
         widths = f"from {RESULT_BITS[0]} to {RESULT_BITS[-1]}"
         argument.integer("result_bits", self.result_bits, RESULT_BITS, widths)
         bias_limit = 1 << (self.result_bits - 1)
@@ -109,9 +110,7 @@ def rescale(accumulators: npt.ArrayLike, rescaling: Rescaling) -> tuple[Integers
     limit = 1 << (rescaling.result_bits - 1)
     y = np.clip(exact, -limit, limit - 1)
     saturated = (y != exact).astype(np.int64)
-    if rescaling.relu:
-        y = np.maximum(y, 0)
-    return y, saturated
+    return activate(y, rescaling.result_bits, rescaling.activation_function), saturated
 
 
 def round_half_even_shift(values: npt.ArrayLike, shifts: npt.ArrayLike) -> Integers:

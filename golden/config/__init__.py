@@ -20,6 +20,7 @@ from scalewright.golden.config.engine import (
     MANTISSA_BITS,
     OUTPUT_FRACTION_BITS,
     RESULT_BITS,
+    ActivationFunction,
     EngineConfig,
     Output,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "RESULT_BITS",
     "SCALE_BITS",
     "VECTOR_SIZES",
+    "ActivationFunction",
     "DatapathConfig",
     "EngineConfig",
     "OctavConfig",

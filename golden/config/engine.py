@@ -18,6 +18,13 @@ OUTPUT_FRACTION_BITS = range(24)
 DEPTHS = range(1, (1 << 16) + 1)
 
 
+class ActivationFunction(enum.IntEnum):
+    """What is applied to a rescaled result y: a function of one number, without parameters."""
+
+    IDENTITY = 0  #: y
+    RELU = 1  #: max(y, 0)
+
+
 class Output(enum.IntEnum):
     """What becomes of the accumulators of a tile."""
 

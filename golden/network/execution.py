@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.network.graph import Node, apply_operator, label
 from scalewright.golden.network.operators import window_of
@@ -61,7 +61,7 @@ class Product:
         weights: (M, kh, kw, J, V) or (M, J, V), one gamma for each output channel.
         bias: (M,), real.
         attributes: Of a convolution: kernel_shape, strides, pads, dilations, auto_pad.
-        relu: Whether negative results become 0.
+        activation_function: What is applied to its results.
         unit: What 1 is worth in a rescaled result y: gamma * 2^-f where the result is quantized.
         gamma: Coarse scale of the quantized result; None where y itself is the result.
     """
@@ -73,7 +73,7 @@ class Product:
     weights: Quantized
     bias: Floats
     attributes: Mapping[str, Any]
-    relu: bool
+    activation_function: ActivationFunction
     unit: float
     gamma: float | None
 
@@ -114,7 +114,7 @@ class Product:
                 exponents=exponents,
                 biases=biases,
                 result_bits=config.result_bits,
-                relu=self.relu,
+                activation_function=self.activation_function,
             )
         except ValueError as error:
             raise ValueError(f"{self.label}: {error}") from None

@@ -1,8 +1,8 @@
 """Quantizes networks: weights once and for all, coarse scales of activations by calibration.
 
-Each product with constant weights becomes a layer of the engine, with a ReLU behind it a part of
-it. Where all that follows merely moves or selects values until the next product, its result is
-quantized; else it is a rescaled number, exact to the engine's result bits.
+Each product with constant weights becomes a layer of the engine, with an activation function behind
+it a part of it. Where all that follows merely moves or selects values until the next product, its
+result is quantized; else it is a rescaled number, exact to the engine's result bits.
 
 The coarse scale of activations is static: with M-bit per-vector scales,
 
@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from scalewright.golden.activation import OPERATORS
 from scalewright.golden.calibration import Clip, quantize_clipped
-from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig
+from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node, evaluate
@@ -82,7 +83,7 @@ def quantize_network(
     calibration = Calibration(tensors, config, clip)
     steps: list[Step] = []
     vectors: dict[str, tuple[str, float]] = {}  # tensors with the name and gamma of their vectors
-    absorbed: set[str] = set()  # outputs of the ReLUs that are a part of a product
+    absorbed: set[str] = set()  # of activation functions that are a part of a product
 
     def gamma_of(tensor: str, node: Node) -> float:
         return trained.gammas[node.name] if trained else calibration.gamma(tensor, node)
@@ -115,10 +116,8 @@ def quantize_network(
             steps.append(node)
             continue
         name, input_gamma = vectors_of(node.inputs[0], node)
-        relu = _relu_behind(graph, node)
-        output = node.output if relu is None else relu.output
-        if relu is not None:
-            absorbed.add(relu.output)
+        function, output = _activation_behind(graph, node)
+        absorbed.add(output)
         following = _next_product(graph, output, () if trained else _MOVING)
         gamma = None if following is None else gamma_of(output, following)
         if trained:
@@ -145,7 +144,7 @@ def quantize_network(
             weights=weights,
             bias=bias,
             attributes=attributes,
-            relu=relu is not None,
+            activation_function=function,
             unit=unit,
             gamma=gamma,
         )
@@ -249,12 +248,12 @@ def _bias(graph: Graph, node: Node, channels: int) -> Floats:
     return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), channels))
 
 
-def _relu_behind(graph: Graph, node: Node) -> Node | None:
-    """The ReLU that alone takes the result of a node."""
+def _activation_behind(graph: Graph, node: Node) -> tuple[ActivationFunction, str]:
+    """The activation function that alone takes the result of a node; the tensor it gives."""
     consumers = graph.consumers(node.output)
-    if len(consumers) == 1 and consumers[0].kind == "Relu" and node.output != graph.output:
-        return consumers[0]
-    return None
+    if len(consumers) == 1 and consumers[0].kind in OPERATORS and node.output != graph.output:
+        return OPERATORS[consumers[0].kind], consumers[0].output
+    return ActivationFunction.IDENTITY, node.output
 
 
 def _next_product(graph: Graph, tensor: str, moving: tuple[str, ...]) -> Node | None:

@@ -29,7 +29,7 @@ class Engine(wiring.Component):
     with their scale, as Q rescaled results, or as Q accumulators. What a channel gets is
 
         acc = sum over J vectors, as VectorMac does it
-        y   = sat_R(rne(acc * m / 2^e) + b), then max(y, 0) with relu      (Rescaler)
+        y   = g(sat_R(rne(acc * m / 2^e) + b)), g: activation function     (Rescaler)
         vectors of y, with their scale                                      (VectorQuantizer)
 
     The streams are independent: whatever arrives early waits in its buffer or stalls. While a tile

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.hw.arithmetic.quantization import FRACTION_SHAPE
 from scalewright.hw.post_processor.rescaler import factor_members
 from scalewright.hw.primitives.memory import RowMemory
@@ -18,7 +18,7 @@ def _tile_members(config):
         "vectors": unsigned(config.depth.bit_length()),
         "groups": unsigned(config.groups.bit_length()),
         "output": Output,
-        "relu": 1,
+        "activation_function": ActivationFunction,
         "fraction_bits": FRACTION_SHAPE,
     }
 
@@ -31,7 +31,7 @@ class Tile(data.StructLayout):
     vectors : J, vectors of a sum; 1 to the depth of the weight buffer over `groups`
     groups : groups of L channels; 1 to max(1, V / L)
     output : Output
-    relu : negative results become 0
+    activation_function : ActivationFunction
     fraction_bits : f, 0 to 23
     """
 
@@ -47,7 +47,7 @@ class Parameters(data.StructLayout):
     mantissa : m, 16 bits
     exponent : e, 6 bits
     bias : b, signed, R bits
-    vectors, groups, output, relu, fraction_bits : as in Tile
+    vectors, groups, output, activation_function, fraction_bits : as in Tile
     """
 
     def __init__(self, config: EngineConfig):

@@ -167,7 +167,7 @@ class PostProcessor(wiring.Component):
                 beats.valid.eq(~partial),
                 beats.payload.accumulators.eq(beat_of(row.accumulators)),
                 beats.payload.saturated.eq(beat_of(row.saturated).any()),
-                beats.payload.relu.eq(self.tile.relu),
+                beats.payload.activation_function.eq(self.tile.activation_function),
                 beats.payload.output.eq(self.tile.output),
                 beats.payload.fraction_bits.eq(self.tile.fraction_bits),
             ]

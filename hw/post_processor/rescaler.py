@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from scalewright.golden.config import MANTISSA_BITS, EngineConfig, Output
+from scalewright.golden.config import MANTISSA_BITS, ActivationFunction, EngineConfig, Output
 from scalewright.hw.arithmetic.quantization import FRACTION_SHAPE
 from scalewright.hw.post_processor.rescaler_lane import EXPONENT_SHAPE, RescalerLane
 from scalewright.hw.primitives.shared import shared
@@ -31,7 +31,7 @@ class AccumulatorBeat(data.StructLayout):
     exponents : array of Q, 6 bits
     biases : array of Q, signed, R bits
     saturated : any of the accumulators saturated
-    relu : negative results become 0
+    activation_function : ActivationFunction
     output : Output
     fraction_bits : f, which passes through to the quantizer
     """
@@ -47,7 +47,7 @@ class AccumulatorBeat(data.StructLayout):
                 "exponents": data.ArrayLayout(factor["exponent"], lanes),
                 "biases": data.ArrayLayout(factor["bias"], lanes),
                 "saturated": 1,
-                "relu": 1,
+                "activation_function": ActivationFunction,
                 "output": Output,
                 "fraction_bits": FRACTION_SHAPE,
             }
@@ -77,12 +77,12 @@ class ResultBeat(data.StructLayout):
 
 
 class Rescaler(wiring.Component):
-    """Multiply, shift, add a bias, saturate, and clip at zero where ReLU is on; Q side by side.
+    """Multiply, shift, add a bias, saturate, and apply an activation function; Q side by side.
 
-        y = sat_R(rne(acc * m / 2^e) + b)      then max(y, 0) with `relu`
+        y = g(sat_R(rne(acc * m / 2^e) + b))      g: the activation function
 
     `rne` rounds half to even; everything is exact for any m of 16 bits. With output ACCUMULATOR the
-    accumulators pass unchanged: m, e, b and relu do not matter.
+    accumulators pass unchanged: m, e, b and the activation function do not matter.
 
     The latency is `latency` clock cycles, the throughput one beat per clock cycle. A result that is
     not taken stalls the input; `i.ready` depends on `o.ready` in the same cycle, no `valid` on any
@@ -120,7 +120,10 @@ class Rescaler(wiring.Component):
 
         s1_valid = Signal()
         s1_ready = Signal()
-        kept = ("exponents", "biases", "saturated", "relu", "output", "fraction_bits")
+        kept = (
+            *("exponents", "biases", "saturated"),
+            *("activation_function", "output", "fraction_bits"),
+        )
         members = AccumulatorBeat(config).members
         s1 = Signal(data.StructLayout({name: members[name] for name in kept}), reset_less=True)
         m.d.comb += [
@@ -145,7 +148,7 @@ class Rescaler(wiring.Component):
                 lane.s0_passes.eq(self.i.payload.output == Output.ACCUMULATOR),
                 lane.s1_exponent.eq(s1.exponents[number]),
                 lane.s1_bias.eq(s1.biases[number]),
-                lane.s1_relu.eq(s1.relu),
+                lane.s1_activation_function.eq(s1.activation_function),
                 lane.s1_passes.eq(s1.output == Output.ACCUMULATOR),
                 saturated[number].eq(lane.s1_saturated),
             ]

@@ -1,12 +1,13 @@
-"""One lane of the rescaler: an accumulator times a factor, rounded, biased and saturated."""
+"""One lane of the rescaler: an accumulator times a factor, biased, saturated and activated."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, EngineConfig
+from scalewright.golden.config import EXPONENTS, MANTISSA_BITS, ActivationFunction, EngineConfig
 from scalewright.hw.arithmetic.compressor import Compressor
 from scalewright.hw.arithmetic.quantization import shift_right
+from scalewright.hw.post_processor.activation import activate
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["EXPONENT_SHAPE", "RescalerLane"]
@@ -29,7 +30,7 @@ class RescalerLane(wiring.Component):
     s0_passes : In(1), the accumulator is the result
     s1_exponent : In, 6 bits
     s1_bias : In, signed, R bits
-    s1_relu : In(1), a negative result becomes 0
+    s1_activation_function : In(ActivationFunction)
     s1_passes : In(1), `s0_passes` of the cycle before
     s1_value : Out, signed, max(C, R) bits
     s1_saturated : Out(1), the result is not exact; means nothing where it passes
@@ -47,7 +48,7 @@ class RescalerLane(wiring.Component):
                 "s0_passes": In(1),
                 "s1_exponent": In(EXPONENT_SHAPE),
                 "s1_bias": In(signed(config.result_bits)),
-                "s1_relu": In(1),
+                "s1_activation_function": In(ActivationFunction),
                 "s1_passes": In(1),
                 "s1_value": Out(signed(config.value_bits)),
                 "s1_saturated": Out(1),
@@ -107,6 +108,4 @@ class RescalerLane(wiring.Component):
             ),
             y.eq(Mux(fits, total[:bits], limit)),
         ]
-        positive = Signal(signed(bits), name="s1_positive")
-        m.d.comb += positive.eq(Mux(self.s1_relu & y[-1], 0, y))
-        return positive
+        return activate(m, y, self.s1_activation_function, name="s1_activated")

@@ -147,7 +147,7 @@ def quantize(
                 "gamma": product.gamma,
                 "unit": product.unit,
                 "fraction_bits": product.fraction_bits,
-                "relu": product.relu,
+                "activation_function": product.activation_function.name.lower(),
                 "weights_snr_db": weights_snr,
                 "results_snr_db": results_snr,
                 "saturated": saturated[product.output],

@@ -155,7 +155,7 @@ def _parameter_words(
             "vectors": np.full(count, vectors),
             "groups": np.full(count, groups),
             "output": np.full(count, int(output)),
-            "relu": np.full(count, rescaling.relu),
+            "activation_function": np.full(count, int(rescaling.activation_function)),
             "fraction_bits": np.full(count, layer.fraction_bits),
         }
     )

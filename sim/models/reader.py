@@ -12,7 +12,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto
 
-from scalewright.golden.config import EngineConfig
+from scalewright.golden.activation import OPERATORS as ACTIVATIONS
+from scalewright.golden.config import ActivationFunction, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
 from scalewright.golden.network.operators import OPERATORS
@@ -129,8 +130,9 @@ class ModelReader:
         if units.dtype != np.int32 or units.shape != weights.gamma.shape:
             raise ValueError(f"its bias must be {len(weights.gamma)} INT32, not {units.shape}")
         behind = self._take(behind)
-        relu = behind is not None and behind.op_type == "Relu"
-        if behind is not None and relu:
+        function = ActivationFunction.IDENTITY
+        if behind is not None and behind.op_type in ACTIVATIONS:
+            function = ACTIVATIONS[behind.op_type]
             output, behind = behind.output[0], self._take(behind)
         gamma = None
         if behind is not None and behind.domain == DOMAIN and behind.op_type in _QUANTIZING:
@@ -146,7 +148,7 @@ class ModelReader:
             weights=weights,
             bias=(units.astype(np.int64) * unit).astype(np.float32),
             attributes=node_attributes(node) if node.op_type == "Conv" else {},
-            relu=relu,
+            activation_function=function,
             unit=unit,
             gamma=gamma,
         )

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from scalewright.golden.config import EngineConfig, OperandFormat
+from scalewright.golden.activation import OPERATORS
+from scalewright.golden.config import ActivationFunction, EngineConfig, OperandFormat
 from scalewright.golden.network import Network, Product, Quantize
 from scalewright.sim.models.functions import DOMAIN
 
@@ -73,8 +74,9 @@ class ModelWriter:
         axes = (-1, 1, 1) if product.kind == "Conv" else (-1,)
         # The last of the chain gives the product's output.
         chain = ["rescaled"]
-        if product.relu:
-            chain.append("rectified")
+        activates = product.activation_function is not ActivationFunction.IDENTITY
+        if activates:
+            chain.append("activated")
         if product.gamma is not None:
             chain.append("quantized")
         outputs = [self._fresh(f"{name}_{part}") for part in chain[:-1]] + [product.output]
@@ -92,8 +94,9 @@ class ModelWriter:
             low=float(-limit),
             high=float(limit - 1),
         )
-        if product.relu:
-            self._node("Relu", (outputs[0],), outputs[1], self._fresh(f"{name}_relu"))
+        if activates:
+            (kind,) = (k for k, f in OPERATORS.items() if f is product.activation_function)
+            self._node(kind, (outputs[0],), outputs[1], self._fresh(f"{name}_activation"))
         if product.gamma is not None:
             channels = len(product.weights.gamma)
             self._quantize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scalewright.golden.config import DatapathConfig, EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, DatapathConfig, EngineConfig, Output
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantize import quantize
 from scalewright.golden.rescale import multiplier
@@ -95,7 +95,8 @@ def vector_pairs(
 def accumulator_beats(tensors: Tensors, config: EngineConfig, count: int) -> dict[str, Array]:
     """The first `count` accumulators that a rescaler of one lane sees, channel after channel.
 
-    Factors bring the largest result to half of the range of y; biases are 0, ReLU is on.
+    Factors bring the largest result to half of the range of y; biases are 0, negative results
+    become 0.
 
     Args:
         tensors: The matrices.
@@ -119,5 +120,10 @@ def accumulator_beats(tensors: Tensors, config: EngineConfig, count: int) -> dic
         "biases": np.zeros_like(accumulators),
     }
     beats = {name: values.reshape(-1, 1)[:count] for name, values in channels.items()}
-    flags = {"saturated": 0, "relu": 1, "output": Output.QUANTIZED.value, "fraction_bits": 0}
+    flags = {
+        "saturated": 0,
+        "activation_function": ActivationFunction.RELU.value,
+        "output": Output.QUANTIZED.value,
+        "fraction_bits": 0,
+    }
     return {**beats, **{name: np.full(len(beats["biases"]), flag) for name, flag in flags.items()}}

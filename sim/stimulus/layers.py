@@ -6,6 +6,7 @@ import numpy.typing as npt
 from scalewright.golden.config import (
     EXPONENTS,
     OUTPUT_FRACTION_BITS,
+    ActivationFunction,
     EngineConfig,
     OperandFormat,
     Output,
@@ -37,7 +38,10 @@ def random_operand(
 
 
 def random_rescaling(
-    peaks: npt.NDArray[np.int64], result_bits: int, relu: bool, rng: np.random.Generator
+    peaks: npt.NDArray[np.int64],
+    result_bits: int,
+    function: ActivationFunction,
+    rng: np.random.Generator,
 ) -> Rescaling:
     """Factors that bring channels with these peaks near the ends of y, and corners among them."""
     count = len(peaks)
@@ -57,7 +61,7 @@ def random_rescaling(
         exponents=exponents,
         biases=biases,
         result_bits=result_bits,
-        relu=relu,
+        activation_function=function,
     )
 
 
@@ -77,8 +81,8 @@ def random_layer(
     weights = random_operand(datapath.weights, shape, rng, extreme=extreme)
     activations = random_operand(datapath.activations, (rows, *shape[1:]), rng, extreme=extreme)
     sums = matmul(weights, activations, datapath).accumulators
-    relu = bool(rng.random() < 0.5)
-    rescaling = random_rescaling(np.abs(sums).max(axis=0), config.result_bits, relu, rng)
+    function = ActivationFunction(rng.choice(list(ActivationFunction)))
+    rescaling = random_rescaling(np.abs(sums).max(axis=0), config.result_bits, function, rng)
     # Mostly so that the largest y asks for a scale within range.
     levels = config.output.qmax * config.output.scale_max
     fitting = max(0, config.result_bits - 1 - levels.bit_length())

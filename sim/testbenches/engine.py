@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.layer import Layer, run_layer
 from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench import stall
@@ -87,7 +87,10 @@ def covered(design: Design, phase: Phase) -> dict[str, int]:
     outputs = parameters["output"]
     events = {
         **{f"parameters of {output.name} tiles": outputs == output for output in Output},
-        "parameters with ReLU": parameters["relu"] != 0,
+        **{
+            f"parameters with {function.name}": parameters["activation_function"] == function
+            for function in ActivationFunction
+        },
         "saturated results": results["saturated"] != 0,
         "results that are not saturated": results["saturated"] == 0,
     }
@@ -205,7 +208,8 @@ def _explain(played: list[_Played], mismatch: Mismatch) -> list[str]:
                 f"result {index} of {item.results} of layer {number + 1} of {len(played)}:",
                 f"  {layer.channels} channels, {layer.weights.elements.shape[1]} vectors per sum, "
                 f"{len(activations.elements)} activation rows",
-                f"  output {layer.output.name}, relu {layer.rescaling.relu}, "
+                f"  output {layer.output.name}, "
+                f"activation function {layer.rescaling.activation_function.name}, "
                 f"fraction_bits {layer.fraction_bits}",
                 f"  mantissas {layer.rescaling.mantissas.tolist()}",
                 f"  exponents {layer.rescaling.exponents.tolist()}",

@@ -54,6 +54,7 @@ def play(
         AssertionError: An input did not take everything. An output changed its payload or withdrew
             `valid` before the transfer, or its `valid` depends on `ready`.
     """
+    component = under_test(component)
     members = component.signature.members
     ports = {name: getattr(component, name) for name in members}
     codecs = {name: _codec(port) for name, port in ports.items()}
@@ -77,6 +78,11 @@ def play(
         name: records(codecs[name].unpack(as_words(results[name], codecs[name].bytes)))
         for name in results
     }
+
+
+def under_test(component: Component) -> Component:
+    """What is simulated for a component: itself, unless tests/benches/faults.py tries a fault."""
+    return component
 
 
 def records(payloads: Payloads) -> Records:

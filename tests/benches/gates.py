@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.hw.verilog import convert
+from tests.benches.faults import Fault
 from tests.tools.yosys import run_yosys
 
 # A register is a wire here: an output shows what it is after the next clock edge.
@@ -63,9 +64,10 @@ class Gates:
     ands: list[tuple[int, int, int]]
 
     @classmethod
-    def of(cls, component: Any, folder: Path) -> "Gates":
-        """The Verilog of a component, without reset, as gates."""
-        (folder / "top.v").write_text(convert(component, name="top"))
+    def of(cls, component: Any, folder: Path, fault: Fault | None = None) -> "Gates":
+        """The Verilog of a component, without reset, as gates; with a fault in it, if any."""
+        verilog = convert(component, name="top")
+        (folder / "top.v").write_text(verilog if fault is None else fault.insert(verilog))
         (folder / "no_registers.v").write_text(_NO_REGISTERS)
         run_yosys(_SCRIPT, folder, "-q")
         header, *lines = (folder / "top.aag").read_text().splitlines()

@@ -15,8 +15,6 @@ from string import Template
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import Module
-from amaranth.lib.wiring import Component, In
 
 from scalewright.golden.config import (
     OUTPUT_FRACTION_BITS,
@@ -27,6 +25,7 @@ from scalewright.golden.config import (
 from scalewright.golden.config.engine import RESULT_BITS as POSSIBLE_RESULT_BITS
 from scalewright.hw.arithmetic.quantization import ElementQuotient, Magnitude, PeakScale
 from scalewright.sim.simulators.toolchain import find_toolchain
+from tests.benches.faults import Faulty, PortFault
 
 RESULT_BITS = 18
 _BENCH = Path(__file__).with_name("quantization.sv.in")
@@ -77,31 +76,10 @@ class Case:
     right: str
 
 
-# Of a faulty component and the sound one in it: assigns what is wrong.
-Fault = Callable[[Any, Any], Any]
-Builder = Callable[[OperandFormat, Fault | None], Case]
+Builder = Callable[[OperandFormat, PortFault | None], Case]
 
 
-class Faulty(Component):
-    """A component with the ports of another, which does the work, and with a fault."""
-
-    def __init__(self, sound: Any, fault: Fault) -> None:
-        self._sound = sound
-        self._fault = fault
-        super().__init__(sound.signature)
-
-    def elaborate(self, platform: Any) -> Any:
-        m = Module()
-        m.submodules.sound = self._sound
-        for path, member in self.signature.members.items():
-            outer, inner = getattr(self, path), getattr(self._sound, path)
-            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
-        # The last assignment counts.
-        m.d.comb += self._fault(self, self._sound)
-        return m
-
-
-def _rtlil(component: Any, fault: Fault | None) -> str:
+def _rtlil(component: Any, fault: PortFault | None) -> str:
     if fault is not None:
         component = Faulty(component, fault)
     text: str = rtlil.convert(component, name="top", emit_src=False)
@@ -113,7 +91,9 @@ def configuration(fmt: OperandFormat, result_bits: int = RESULT_BITS) -> EngineC
     return EngineConfig(datapath=datapath, result_bits=result_bits)
 
 
-def magnitude_case(fmt: OperandFormat, fault: Fault | None, result_bits: int = RESULT_BITS) -> Case:
+def magnitude_case(
+    fmt: OperandFormat, fault: PortFault | None, result_bits: int = RESULT_BITS
+) -> Case:
     config = configuration(fmt, result_bits)
     bits = config.magnitude_bits + (fmt.scale_bits or 0) + 1
     return Case(
@@ -127,12 +107,12 @@ def magnitude_case(fmt: OperandFormat, fault: Fault | None, result_bits: int = R
     )
 
 
-def narrow_magnitude_case(fmt: OperandFormat, fault: Fault | None) -> Case:
+def narrow_magnitude_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
     """Of results that may have fewer bits than half steps."""
     return magnitude_case(fmt, fault, POSSIBLE_RESULT_BITS[0])
 
 
-def scale_case(fmt: OperandFormat, fault: Fault | None) -> Case:
+def scale_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
     config = configuration(fmt)
     assert fmt.scale_bits is not None
     bits = config.magnitude_bits + fmt.scale_bits + 2
@@ -145,7 +125,7 @@ def scale_case(fmt: OperandFormat, fault: Fault | None) -> Case:
     )
 
 
-def element_case(fmt: OperandFormat, fault: Fault | None) -> Case:
+def element_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
     config = configuration(fmt)
     scale_bits = fmt.scale_bits or 0
     bits = config.magnitude_bits + scale_bits + 2

@@ -102,7 +102,11 @@ _CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: _rescaling(biases=np.array([[0]])), ValueError, "biases must be (1,), not (1, 1)"),
     (lambda: _rescaling(result_bits=18.0), TypeError, "result_bits must be from 8 to 32, not 18.0"),
-    (lambda: _rescaling(relu=1), TypeError, "relu must be True or False, not 1"),
+    (
+        lambda: _rescaling(activation_function=1),
+        TypeError,
+        "activation_function must be an ActivationFunction, not 1",
+    ),
     (lambda: _call(multiplier, [True]), TypeError, "scale must be real numbers, not dtype bool"),
     (
         lambda: _call(multiplier, [np.nan]),

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scalewright.golden.config import DatapathConfig, EngineConfig, OperandFormat, Output
+from scalewright.golden.config import (
+    ActivationFunction,
+    DatapathConfig,
+    EngineConfig,
+    OperandFormat,
+    Output,
+)
 from scalewright.golden.layer import Layer, LayerResult, run_layer
 from scalewright.golden.quantized import Quantized
 from scalewright.golden.rescale import Rescaling
@@ -77,7 +83,7 @@ def _layer(output: Output, config: EngineConfig, rng: Any) -> tuple[Layer, Quant
             exponents=exponents.clip(0, 63),
             biases=biases,
             result_bits=config.result_bits,
-            relu=bool(rng.integers(2)),
+            activation_function=ActivationFunction(rng.choice(list(ActivationFunction))),
         ),
         output=output,
         fraction_bits=int(rng.integers(0, 5)),
@@ -120,8 +126,9 @@ def _rescale(accumulator: int, layer: Layer, m: int, seen: Counter[str]) -> tupl
     seen["tie"] += ratio.denominator == 2
     seen["above"] += y < exact
     seen["below"] += y > exact
-    seen["rectified"] += parameters.relu and y < 0
-    return (max(y, 0) if parameters.relu else y), y != exact
+    function = parameters.activation_function.name
+    seen[function] += y < 0
+    return oracle.activate(y, parameters.result_bits, function), y != exact
 
 
 def _quantize(
@@ -175,7 +182,7 @@ def _check(layer: Layer, x: Quantized, config: EngineConfig, seen: Counter[str])
         seen["only some marked"] += any(marked) and not all(marked)
 
 
-_RESCALED = {"accumulator", "tie", "above", "below", "rectified"}
+_RESCALED = {"accumulator", "tie", "above", "below", *ActivationFunction.__members__}
 
 
 @pytest.mark.parametrize(

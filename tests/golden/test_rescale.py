@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalewright.golden.config import ActivationFunction
 from scalewright.golden.rescale import Rescaling, multiplier, rescale, round_half_even_shift
+from tests.oracles import arithmetic as oracle
 
 _ACCUMULATORS = st.one_of(
     st.integers(-(2**47), 2**47 - 1),
@@ -16,10 +18,20 @@ _ACCUMULATORS = st.one_of(
 )
 
 
-def _rescaling(m: int, e: int, b: int, bits: int = 18, relu: bool = False) -> Rescaling:
+def _rescaling(
+    m: int,
+    e: int,
+    b: int,
+    bits: int = 18,
+    function: ActivationFunction = ActivationFunction.IDENTITY,
+) -> Rescaling:
     each = [np.array([value], np.int64) for value in (m, e, b)]
     return Rescaling(
-        mantissas=each[0], exponents=each[1], biases=each[2], result_bits=bits, relu=relu
+        mantissas=each[0],
+        exponents=each[1],
+        biases=each[2],
+        result_bits=bits,
+        activation_function=function,
     )
 
 
@@ -28,18 +40,18 @@ def _rescaling(m: int, e: int, b: int, bits: int = 18, relu: bool = False) -> Re
     m=st.sampled_from([0, 1 << 15, (1 << 16) - 1]) | st.integers(1 << 15, (1 << 16) - 1),
     e=st.integers(0, 63),
     bits=st.integers(8, 32),
-    relu=st.booleans(),
+    function=st.sampled_from(ActivationFunction),
     data=st.data(),
 )
 def test_equals_the_exact_rational_result(
-    acc: int, m: int, e: int, bits: int, relu: bool, data: st.DataObject
+    acc: int, m: int, e: int, bits: int, function: ActivationFunction, data: st.DataObject
 ) -> None:
     limit = 1 << (bits - 1)
     b = data.draw(st.integers(-limit, limit - 1))
     exact = round(Fraction(acc * m, 1 << e)) + b
-    want = max(-limit, min(limit - 1, exact))
-    y, saturated = rescale([acc], _rescaling(m, e, b, bits, relu))
-    assert y.tolist() == [max(want, 0) if relu else want]
+    want = oracle.saturate(exact, bits)
+    y, saturated = rescale([acc], _rescaling(m, e, b, bits, function))
+    assert y.tolist() == [oracle.activate(want, bits, function.name)]
     assert saturated.tolist() == [int(want != exact)]
 
 

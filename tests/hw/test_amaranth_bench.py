@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from scalewright.hw.primitives.memory import RowMemory
 from tests.benches.amaranth import play, records
+from tests.benches.faults import Faulty
 
 _NUMBER = data.StructLayout({"number": 8})
 
@@ -56,6 +57,12 @@ def test_passes_numbers_on(stalls: float) -> None:
 def test_sees_a_component_that(fault: str, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         play(_Register(fault), {"i": {"number": range(100)}}, stalls=0.5)
+
+
+def test_a_component_in_which_nothing_is_wrong_is_the_sound_one() -> None:
+    numbers = {"number": range(100)}
+    same = Faulty(_Register(), lambda bad, good: [])
+    assert play(same, {"i": numbers}, stalls=0.5) == {"o": records(numbers)}
 
 
 # Amaranth warns of the component, which is never elaborated, when it is collected.

@@ -195,6 +195,11 @@ def saturate(value: int, bits: int) -> int:
     return min(max(value, -(1 << bits - 1)), (1 << bits - 1) - 1)
 
 
+def activate(y: int, bits: int, function: str) -> int:
+    """The activation function of that name, of a result of so many bits."""
+    return {"IDENTITY": y, "RELU": max(y, 0)}[function]
+
+
 def accumulate(pairs: Iterable[VectorPair], datapath: Datapath) -> list[tuple[int, bool]]:
     """Return (acc, saturated) after every pair with `last`.
 

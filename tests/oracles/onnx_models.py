@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scalewright.golden.config import EngineConfig, Output
+from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.layer import run_layer
 from scalewright.golden.network import Network, Product, Quantize, as_real
 from scalewright.golden.network.graph import Graph, apply_operator
@@ -17,6 +17,7 @@ from scalewright.golden.requantize import quantize_statically, requantize
 from scalewright.golden.rescale import rescale
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
+from tests.oracles import arithmetic
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime has no wheel here")
 onnx = pytest.importorskip("onnx", reason="needed to make onnxruntime's models")
@@ -175,7 +176,7 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
             source = _channels_last(tensors[step.input])
             result = quantize_statically(source, config.output, vector_size=size, gamma=step.gamma)
         elif isinstance(step, Product):
-            names = [f"{step.name}_{part}" for part in ("rescale", "relu", "quantize")]
+            names = [f"{step.name}_{part}" for part in ("rescale", "activation", "quantize")]
             chain = [_channels_last(tensors[outputs[name]]) for name in names if name in outputs]
             total = _channels_last(tensors[f"{step.name}_sum"])
             y = _compare_product(step, vectors[step.input], total, chain, config)
@@ -203,7 +204,7 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
 def _compare_product(
     product: Product, x: Quantized, total: Floats, chain: list[Floats], config: EngineConfig
 ) -> Array:
-    """Compare a product with ONNX Runtime's, Rescale and ReLU too; its y, as ONNX Runtime has it.
+    """Compare a product with ONNX Runtime's, and what is behind it; its y, as ONNX Runtime has it.
 
     Args:
         product: The product.
@@ -224,14 +225,16 @@ def _compare_product(
     unit, limit = np.float32(product.unit), np.float32(1 << (config.result_bits - 1))
     y = np.clip(np.rint(total / unit) + layer.rescaling.biases, -limit, limit - 1)
     np.testing.assert_array_equal(chain[0], y * unit)
-    golden_y, _ = rescale(sums.values, replace(layer.rescaling, relu=False))
+    plain = replace(layer.rescaling, activation_function=ActivationFunction.IDENTITY)
+    golden_y, _ = rescale(sums.values, plain)
     # Only where the exact result is nearer to a tie than float sums are exact may the rounding
     # differ, and there by one.
     units = exact / product.unit
     near_tie = np.abs(np.abs(units - np.floor(units)) - 0.5) <= 2 * atol / product.unit
     difference = np.abs(golden_y.reshape(y.shape) - y)
     np.testing.assert_array_equal(difference <= near_tie.reshape(y.shape), True)
-    if product.relu:
-        y = np.maximum(y, 0)
+    if product.activation_function:
+        activate = np.vectorize(arithmetic.activate, otypes=[np.float32])
+        y = activate(y, config.result_bits, product.activation_function.name)
         np.testing.assert_array_equal(chain[1], y * unit)
     return np.asarray(y, np.int64)

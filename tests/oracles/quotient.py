@@ -7,7 +7,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from scalewright.golden.config import OperandFormat
 from scalewright.hw.arithmetic.quantization import ElementQuotient
-from tests.benches.quantization import Fault, Faulty, configuration
+from tests.benches.faults import Faulty, PortFault
+from tests.benches.quantization import configuration
 
 
 class QuotientCheck(Component):
@@ -23,7 +24,7 @@ class QuotientCheck(Component):
     right : Out(1)
     """
 
-    def __init__(self, fmt: OperandFormat, fault: Fault | None = None) -> None:
+    def __init__(self, fmt: OperandFormat, fault: PortFault | None = None) -> None:
         assert fmt.scale_bits is not None
         self._fmt = fmt
         self._fault = fault

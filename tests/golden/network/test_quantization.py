@@ -37,8 +37,11 @@ def _graph(body: str, folder: Path, shape: str = "6->6") -> Graph:
 def test_results_are_quantized_where_only_a_product_follows(tmp_path: Path) -> None:
     graph = models.graph_of(models.residual_model(), tmp_path)
     network = quantize_network(graph, uniform(0, 20, 3, 9, 9), _SIGNED, Clip("max"))
-    found = {product.output: (product.relu, product.gamma) for product in network.products}
-    assert [name for name, (relu, _) in found.items() if relu] == ["b", "h", "j"]
+    found = {
+        product.output: (product.activation_function, product.gamma) for product in network.products
+    }
+    rectified = [name for name, (function, _) in found.items() if function]
+    assert rectified == ["b", "h", "j"]
     assert list(found) == ["b", "c", "h", "j", "y"]
     assert [name for name, (_, gamma) in found.items() if gamma is not None] == ["h", "j"]
     # 441 << 8 is less than 2^17.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.config import ActivationFunction, DatapathConfig, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize, run_network
 from scalewright.golden.quantized import Quantized
 from tests.oracles import onnx_models as models
@@ -37,7 +37,7 @@ def _network(weights: list[int], bias: int, shift: int, kind: str) -> Network:
         ),
         bias=np.array([bias], np.float32),
         attributes=attributes,
-        relu=False,
+        activation_function=ActivationFunction.IDENTITY,
         unit=1.0,
         gamma=None,
     )

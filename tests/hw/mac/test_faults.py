@@ -1,92 +1,73 @@
 """The regression of the vector MAC: it must see every fault put into its arithmetic."""
 
+from pathlib import Path
+
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.hw.arithmetic.compressor import Compressor, FullAdders, add_rows
-from scalewright.hw.mac import VectorMac, saturating_sum
-from scalewright.sim.regression.regress import Regression, regress
-from tests.benches.faults import Fault, insert_fault
+from tests.benches.faults import Fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
 _NARROW = DatapathConfig.parse("8/8/10/10", vector_size=4, accumulator_bits=16)
 
-_FAULTS: dict[str, tuple[DatapathConfig, Fault]] = {
+_FAULTS = {
     "product-cut-to-the-accumulator-before-the-sum": (
         _NARROW,
-        (
-            VectorMac._accumulate,
-            'compressor.add_products([stage["dot"]], [stage["scale_product"]])',
-            'product = stage["dot"] * stage["scale_product"]; '
-            "compressor.add(product[: self.config.accumulator_bits].as_signed())",
-        ),
+        {
+            "assign kept =": "wire signed [15:0] cut = "
+            "$signed(s2_dot) * $signed({1'b0, s2_scale_product}); "
+            "wire signed [16:0] cut_sum = $signed(kept) + cut; "
+            "assign kept =",
+            "load ? n_* : o_payload[15:0]": "load ? "
+            "(cut_sum[16] == cut_sum[15] ? cut_sum[15:0] : cut_sum[16] ? 16'h8000 : 16'h7fff) "
+            ": o_payload[15:0]",
+        },
     ),
     "sum-cut-to-the-accumulator-and-a-bit": (
         _NARROW,
-        (
-            saturating_sum._wide,
-            "_sum(m, add, kept, size + 1, by_level)",
-            "_sum(m, add, kept, bits + 1, by_level)",
-        ),
+        {"n_*[32:9]": "n_*[10:9]", "n_*[32] ?": "n_*[10] ?"},
     ),
     "rounding-constant-missing": (
         _ROUNDED,
-        (VectorMac._rounded_scale_product, "half = 1 << shift >> 1", "half = 0"),
+        {
+            "scale_product_odd = ~(^": "scale_product_odd = (^",
+            "scale_product_bits_4_5 = |": "scale_product_bits_4_5 = &",
+        },
     ),
     "rounding-half-down": (
         _ROUNDED,
-        (
-            VectorMac._rounded_scale_product,
-            "half = 1 << shift >> 1",
-            "half = (1 << shift >> 1) - 1",
-        ),
+        {
+            "s2_scale_product <= ...;": "s2_scale_product <= "
+            "(i_payload[35:32] * i_payload[41:36] + 10'd7) >> 4;"
+        },
     ),
     "lane-slip": (
         _ROUNDED,
-        (
-            VectorMac.elaborate,
-            "list(self.i.payload.activations)",
-            "[self.i.payload.activations[lane] for lane in (0, 1, 1, 3)]",
-        ),
+        {
+            f"i_payload[{at}], i_payload[{at - 4}]": f"i_payload[{at - 4}], i_payload[{at - 4}]"
+            for at in range(24, 28)
+        },
     ),
     "unsigned-lane-taken-as-signed": (
         _ROUNDED,
-        (
-            VectorMac.elaborate,
-            "compressor.add_products("
-            "list(self.i.payload.weights), list(self.i.payload.activations))",
-            "weights, activations = self.i.payload.weights, self.i.payload.activations; "
-            "compressor.add_products(list(weights)[:3], list(activations)[:3]); "
-            "compressor.add_products([weights[3]], [activations[3].as_signed()])",
-        ),
-    ),
-    "negative-bits-not-complemented": (
-        _ROUNDED,
-        (Compressor._add_bits, "bits = ~bits", "pass"),
+        {
+            "s2_dot <= ...;": "s2_dot <= ... - "
+            "(i_payload[31] ? {{2{i_payload[15]}}, i_payload[15:12], 4'd0} : 10'd0);"
+        },
     ),
     "one-negative-bit-not-complemented": (
         _ROUNDED,
-        (Compressor._add_bits, "bits = ~bits", "bits = ~bits ^ (1 << len(bits) >> 1)"),
+        {"~(s0_dot_left_4 & s0_dot_right_3)": "~(s0_dot_left_4 & s0_dot_right_3) ^ 4'd4"},
     ),
     "constant-of-the-negative-bits-missing": (
         _ROUNDED,
-        (Compressor._add_bits, "self._constant -= len(bits) << position", "pass"),
+        {"{1'b1, s0_dot_bits_8": "{1'b0, s0_dot_bits_8"},
     ),
-    "full-adders-lose-a-carry": (
-        _ROUNDED,
-        (FullAdders.elaborate, " | (half & self.c)", ""),
-    ),
-    "last-carry-between-the-adders-lost": (
-        _ROUNDED,
-        (add_rows, "left + right + carry", "left + right"),
-    ),
+    "last-carry-between-the-adders-lost": (_ROUNDED, {"{5'd0, &{carry_4, sum_44}}": "6'd0"}),
 }
 
 
-@pytest.mark.parametrize(("config", "fault"), _FAULTS.values(), ids=_FAULTS)
-def test_sees_a_fault(
-    config: DatapathConfig, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    insert_fault(fault, monkeypatch)
-    verdict = regress(Regression("vector-mac", config, transactions=1000, seed=0))
+@pytest.mark.parametrize(("config", "changes"), _FAULTS.values(), ids=_FAULTS)
+def test_sees_a_fault(config: DatapathConfig, changes: dict[str, str], tmp_path: Path) -> None:
+    verdict = Fault("vector_mac", changes).verdict("vector-mac", config, tmp_path, 1000)
     assert verdict.failure is not None

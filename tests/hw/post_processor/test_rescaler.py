@@ -1,15 +1,15 @@
 """The RTL of the rescaler against golden, in a sample of the covering set."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.hw.post_processor.rescaler_lane import RescalerLane
 from scalewright.sim.blocks import design_of
 from scalewright.sim.regression.configurations import covering, sample
 from scalewright.sim.regression.regress import Regression, regress
-from tests.benches.faults import insert_fault
+from tests.benches.faults import Fault
 
 
 @pytest.mark.parametrize("config", sample("rescaler"), ids=lambda config: config.slug)
@@ -39,11 +39,12 @@ def test_accumulators_narrower_than_results_keep_their_sign() -> None:
     assert verdict.failure is None, verdict.failure
 
 
-def test_a_forgotten_sign_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    fault = (RescalerLane._result, "near.eq(floor)", "near.eq(floor[: bits + 1])")
-    insert_fault(fault, monkeypatch)
+def test_a_forgotten_sign_is_seen(tmp_path: Path) -> None:
+    fault = Fault(
+        "rescaler_lane", {"{{2{s1_shifted_0[32]}}, s1_shifted_0[32:1]}": "s1_shifted_0[32:1]"}
+    )
     failures = [
-        regress(Regression("rescaler", config, transactions=300, seed=1)).failure
+        fault.verdict("rescaler", config, tmp_path, 300).failure
         for config in covering("rescaler")
         if (config.datapath.accumulator_bits, config.result_bits) == (16, 32)
     ]

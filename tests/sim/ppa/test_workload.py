@@ -153,7 +153,7 @@ def test_accumulators_are_those_of_the_product_and_results_fill_half_the_range(
         factor = gammas[at % 64] / largest * 2 ** (engine.result_bits - 2)
         exponent = 16 - math.frexp(factor)[1]
         expected.append(round(accumulator * round(factor * 2**exponent) / Fraction(2) ** exponent))
-    results = golden({**beats, "relu": np.zeros(150, bool)}, engine)
+    results = golden({**beats, "activation_function": np.zeros(150, int)}, engine)
     assert results["values"][:, 0].tolist() == expected
     assert not results["saturated"].any()
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from scalewright.golden.config import DatapathConfig
-from scalewright.hw.mac import VectorMac
 from scalewright.sim.blocks import design_of
 from scalewright.sim.regression.regress import WINDOW, Regression, Verdict, regress
-from tests.benches.faults import insert_fault
+from tests.benches.faults import Fault
 
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
 _CARRYING = DatapathConfig.parse("4/4U/6/6", vector_size=4, scale_product_bits=2)
@@ -125,12 +124,15 @@ def test_sees_a_breach_of_the_stream_contract(logic: str, tmp_path: Path) -> Non
     assert _verdict(_ROUNDED, verilog, tmp_path, None).failure is not None
 
 
-def test_failure_prints_the_transaction_the_seed_and_the_replay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounding = (VectorMac._rounded_scale_product, "half = 1 << shift >> 1", "half = 0")
-    insert_fault(rounding, monkeypatch)
-    bad = design_of("vector-mac", _ROUNDED).verilog
+def test_failure_prints_the_transaction_the_seed_and_the_replay(tmp_path: Path) -> None:
+    rounding = Fault(
+        "vector_mac",
+        {
+            "scale_product_odd = ~(^": "scale_product_odd = (^",
+            "scale_product_bits_4_5 = |": "scale_product_bits_4_5 = &",
+        },
+    )
+    bad = rounding.insert(design_of("vector-mac", _ROUNDED).verilog)
     failure = _verdict(_ROUNDED, bad, tmp_path, "scale-products").failure
     assert failure is not None
     assert re.search(r"phase scale-products, result \d+ of stream o, cycle \d+:", failure)
