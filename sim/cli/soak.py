@@ -114,7 +114,8 @@ def soak(
         click.echo(f"\nFAILED {done.block} {done.config}: {done.failure}", err=True)
     write_json(json_file, [done.as_dict() for done in record.done])
     if not failures:
-        say_next(["scalewright", "soak", "--log", str(log), "--seed", str(seed)], "goes on")
+        # Another seed, share or configuration would be another soak.
+        say_next("the same command again", "goes on where the log ends")
     return DIFFERENT if failures else 0
 
 
@@ -132,14 +133,15 @@ def _play(
     begun = len(record.done)
     wanted = None if vectors is None else begun + max(0, -(-(vectors - pairs) // share))
     waiting = takewhile(lambda _: monotonic() < end, islice(endless, begun, wanted))
-    with (
-        progress_bar("vector pairs", vectors or pairs) as advance,
-        runner_of(scheduler, jobs()) as runner,
-    ):
-        advance(pairs)
+    limit = ("vector pairs", vectors) if vectors else ("seconds", round(60 * (minutes or 0)))
+    began, told = monotonic(), 0
+    with progress_bar(*limit) as advance, runner_of(scheduler, jobs()) as runner:
+        advance(pairs if vectors else 0)
         for done in runner.run(play, waiting):
             record.add(done)
-            advance(done.pairs)
+            elapsed = int(monotonic() - began)
+            advance(done.pairs if vectors else elapsed - told)
+            told = elapsed
             if done.failure is not None:
                 return
 

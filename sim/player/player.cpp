@@ -1,7 +1,8 @@
 // Plays a plan on the Verilated design: `player FOLDER [NS]`.
 //
-// The folder has the plan, and takes the outcomes; and waves, from that simulated time on. The cocotb testbench, sim/bench/testbench.py,
-// does the same to the cycle; what is said there of the order of events holds here.
+// The folder has the plan, and takes the outcomes; and waves, from that simulated time on. The
+// cocotb testbench, sim/bench/testbench.py, does the same to the cycle; what is said there of the
+// order of events holds here.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
