@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from types import FrameType
@@ -23,11 +24,12 @@ from typing import IO, Any, NoReturn
 
 from scalewright.sim.simulators import scratch, surroundings, watchdog
 
-# Seconds: between two looks at a program, between the two signals that end it, and until this
-# program ends whatever it is computing.
+# Seconds: between two looks at a program, between the two signals that end it, until this program
+# ends whatever it is computing, and until an interrupt that was lost is raised again.
 _INTERVAL = 0.05
 _GRACE = 0.5
 _HARD_END = 1.5
+_AGAIN = 0.002
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -192,9 +194,11 @@ def _check() -> None:
 def ending_on_signals() -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP end this program with all that it has started.
 
-    The main thread gets a KeyboardInterrupt. Whatever it makes of that, and whatever else is being
-    computed, the program ends within two seconds with status 130, 143 or 129. What is ignored
-    already (nohup) stays ignored. In another thread than the main one, nothing changes.
+    The main thread gets a KeyboardInterrupt, and again where the first comes in a finalizer or a
+    callback of the collector, from which Python passes nothing on. Whatever it makes of that, and
+    whatever else is being computed, the program ends within two seconds with status 130, 143 or
+    129. What is ignored already (nohup) stays ignored. In another thread than the main one, nothing
+    changes.
 
     Raises:
         SystemExit: A signal came.
@@ -204,9 +208,16 @@ def ending_on_signals() -> Iterator[None]:
         for number in _ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, _on_signal)
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _interrupt)
+    tell_lost = sys.unraisablehook
+    if before:
+        sys.unraisablehook = partial(_raise_again, tell_lost)
     try:
         yield
     finally:
+        if before:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            sys.unraisablehook = tell_lost
         for each, handler in before.items():
             signal.signal(each, handler)
         if before and _ending:
@@ -225,6 +236,19 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         worker.terminate()
     if not _main_starts.is_set():
         raise KeyboardInterrupt
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _raise_again(tell_lost: Callable[[Any], object], lost: Any) -> None:
+    """Take an exception that Python cannot pass on: an interrupt comes again, others are told."""
+    if _ending and isinstance(lost.exc_value, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        tell_lost(lost)
 
 
 def _end_hard(number: int) -> NoReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scalewright.sim.simulators import process, watchdog
+from scalewright.sim.simulators.process import ending_on_signals
 from tests.tools.fake_compiler import fake_compiler
 
 _SLEEPS = 'echo $$ > "{file}"; sleep 60 & wait'
@@ -28,6 +29,33 @@ if __name__ == "__main__":
         Path("started").write_text(" ".join(str(pid) for pid in pool._processes))
         futures[0].result()
 """
+
+# Is interrupted where Python passes no exception on.
+_FINALIZER = """
+import os, signal, time, weakref
+from scalewright.sim.simulators.process import ending_on_signals
+
+class Dropped:
+    pass
+
+def interrupt(dropped):
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has what runs in the background ignore it
+with ending_on_signals():
+    dropped = Dropped()
+    {way}
+    try:
+        del dropped
+        time.sleep(1)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+class _Failing:
+    def __del__(self) -> None:
+        raise ZeroDivisionError
 
 
 def _command(folder: Path, compiler: Path) -> subprocess.Popen[bytes]:
@@ -115,6 +143,28 @@ def test_a_signal_ends_the_workers_of_a_pool(tmp_path: Path) -> None:
     assert running.wait(10) == 143
     assert time.monotonic() - sent < 2
     assert not any(_is_running(pid) for pid in workers)
+
+
+@pytest.mark.parametrize(
+    "way", ["Dropped.__del__ = interrupt", "reference = weakref.ref(dropped, interrupt)"]
+)
+def test_an_interrupt_in_a_finalizer_is_not_lost(way: str, tmp_path: Path) -> None:
+    (tmp_path / "finalizer.py").write_text(_FINALIZER.format(way=way))
+    done = subprocess.run(
+        [sys.executable, "finalizer.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "interrupted\n", "")
+
+
+def test_what_else_a_finalizer_raises_is_told() -> None:
+    told: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, told.append
+    try:
+        with ending_on_signals():
+            _Failing()
+    finally:
+        sys.unraisablehook = before
+    assert [type(each.exc_value) for each in told] == [ZeroDivisionError]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("at", ["compiler", "simulator"])
