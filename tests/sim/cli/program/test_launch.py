@@ -166,7 +166,8 @@ def test_an_interrupt_during_the_imports_leaves_no_traceback(
         process.send_signal(signal.SIGINT)
         _, printed = process.communicate(timeout=20)
     assert "Traceback" not in printed
-    assert process.returncode in (130, 0)
+    # Once all is done and Python clears up, the signal itself ends it.
+    assert process.returncode in (130, 0, -signal.SIGINT)
 
 
 @pytest.mark.parametrize(
