@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
+from scalewright.golden.network import run_network
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.models.quantized_model import write_model
 from scalewright.sim.training import QatConfig, calibrate, convert, to_network
@@ -41,7 +42,8 @@ def main(path: Path) -> None:
     model = convert(model, QatConfig(datapath=datapath))
     calibrate(model, [images])
     train(model, images, labels)
-    proto = write_model(to_network(model, images, engine), engine, (64,), (10,))
+    network = to_network(model, images, engine)
+    proto = write_model(network, engine, run_network(network, digits.images, engine))
 
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(proto, path)

@@ -1,13 +1,19 @@
 """Networks: graphs of floats, their quantization, and their execution on integers."""
 
-from scalewright.golden.network.execution import (
-    Network,
-    Product,
-    Quantize,
-    Step,
-    Tensor,
-    as_real,
-    run_network,
-)
+from scalewright.golden.network.execution import Network, Quantize, Region, Step, run_network
+from scalewright.golden.network.product import Block, Part, Product
+from scalewright.golden.network.vectors import Tensor, Vectors, as_real
 
-__all__ = ["Network", "Product", "Quantize", "Step", "Tensor", "as_real", "run_network"]
+__all__ = [
+    "Block",
+    "Network",
+    "Part",
+    "Product",
+    "Quantize",
+    "Region",
+    "Step",
+    "Tensor",
+    "Vectors",
+    "as_real",
+    "run_network",
+]

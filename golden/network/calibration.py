@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
+from scalewright.golden.calibration import Clip
 from scalewright.golden.config import EngineConfig, OperandFormat
 from scalewright.golden.network.graph import Node
+from scalewright.golden.network.observation import Observation
 from scalewright.golden.quantized import Floats
 
 _GAMMA_BITS = 7
@@ -23,53 +24,60 @@ _HEADROOM = 2.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """Coarse scales from the tensors of calibration inputs.
+    """Coarse scales from what calibration inputs made of a network's tensors.
 
     Attributes:
-        tensors: All tensors of the network in floats.
+        seen: Tensors by name, each as seen along an axis.
         config: The engine.
         clip: How clipping thresholds are chosen.
     """
 
-    tensors: Mapping[str, Floats]
+    seen: Mapping[tuple[str, int], Observation]
     config: EngineConfig
     clip: Clip
 
-    def gamma(self, tensor: str, node: Node) -> float:
-        """Coarse scale of a tensor that becomes the activations of a node.
+    def axes(self, tensor: str) -> int:
+        """How many axes a tensor has; 0 for one that was not seen."""
+        found = (each.axes for (name, _), each in self.seen.items() if name == tensor)
+        return max(found, default=0)
+
+    def gamma(self, tensor: tuple[str, int], node: Node, *, right: bool = False) -> float:
+        """Coarse scale of a tensor, with vectors along an axis, that a node takes.
+
+        Args:
+            tensor: Its name, and the axis.
+            node: The node.
+            right: Whether it takes the place of weights; else it is activations.
 
         Raises:
             ValueError: Negative values where activations are unsigned, or a scale that float32 does
                 not hold; the message names the node.
         """
-        fmt = self.config.output
-        values = self.tensors[tensor]
-        if not fmt.signed and values.min() < 0:
+        fmt = self.config.datapath.weights if right else self.config.output
+        seen, (name, _) = self.seen[tensor], tensor
+        if not seen.finite:
+            raise ValueError(f"{node.label}: its input {name} on the inputs has NaN or infinity")
+        if seen.largest < seen.smallest:
+            raise ValueError(f"{node.label}: its input {name} on the inputs is empty")
+        if not fmt.signed and seen.smallest < 0:
             raise ValueError(
                 f"{node.label}: {self.config.datapath} has unsigned activations, but its input "
-                f"{tensor} has values down to {values.min():.4g}: leave out the U"
+                f"{name} has values down to {seen.smallest:.4g}: leave out the U"
             )
-        scaled = fmt.scale_bits is not None
-        threshold = clipping_threshold(
-            np.moveaxis(values, 1, -1) if values.ndim == 4 else values,
-            fmt,
-            self.clip,
-            granularity=Granularity.VECTOR if scaled else Granularity.TENSOR,
-            vector_size=self.config.datapath.vector_size,
-        )
-        scale = coarse_scale(float(threshold.max()), fmt)
-        return _require_scale(scale, f"{node.label}: its input {tensor}", float(threshold.max()))
+        threshold = seen.threshold(fmt, self.clip, self.config.datapath.vector_size)
+        scale = coarse_scale(threshold, fmt)
+        return _require_scale(scale, f"{node.label}: its input {name}", threshold)
 
-    def unit(self, tensor: str, node: Node, bias: Floats, factor: float) -> float:
+    def unit(self, tensor: tuple[str, int], node: Node, bias: Floats, factor: float) -> float:
         """What 1 is worth in results that are not quantized, for a product's bias and factors.
 
         Raises:
             ValueError: A unit that float32 does not hold; the message names the node.
         """
-        largest = _HEADROOM * float(np.abs(self.tensors[tensor]).max())
+        largest = _HEADROOM * self.seen[tensor].magnitude
         limit = (1 << (self.config.result_bits - 1)) - 1
         # Factors over the unit have to stay below 2^16.
-        largest = max(largest, float(np.abs(bias).max()))
+        largest = max(largest, float(np.abs(bias).max(initial=0)))
         unit = _round_up(max(largest / limit, factor / 65535))
         return _require_scale(unit, f"{node.label}: its result", largest)
 

@@ -2,34 +2,29 @@
 
 A quantized network is a list of steps. `Quantize` turns real numbers into vectors with scales: the
 network's input, and what the host's operators give. `Product` is a layer of the engine: it takes
-such vectors, and gives either vectors again or real numbers on a fixed grid. Anything else is a
-`Node`, which the host computes in float32 from what vectors stand for.
+such vectors, and gives either vectors again or real numbers on a fixed grid. `Region` is all that
+the host computes in floats between them, from what vectors stand for.
 
-Vectors lie along the reduction axis. A tensor of four axes is an image (N, C, H, W), whose vectors
-lie along the channels; those of others lie along the last axis. A convolution is a product with
-the vectors under its window, tap by tap (im2col).
+Vectors lie along the reduction axis: an image's (N, C, H, W) along its channels, other activations'
+along the last axis, and those of a right operand that is no constant along its rows. A convolution
+is a product with the vectors under its window, tap by tap (im2col).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
-import numpy as np
-
-from scalewright.golden.config import ActivationFunction, EngineConfig, Output
-from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network.graph import Node, apply_operator, label
-from scalewright.golden.network.operators import window_of
+from scalewright.golden.config import EngineConfig
+from scalewright.golden.layer import LayerResult, run_layer
+from scalewright.golden.network.feeds import Input, Values, feeds_of, in_batches, join
+from scalewright.golden.network.graph import Compute, Host, Node, label
+from scalewright.golden.network.product import Part, Product
+from scalewright.golden.network.vectors import Tensor, Vectors, as_real, quantize_along
 from scalewright.golden.quantize import as_finite_float32
-from scalewright.golden.quantized import Floats, Quantized
-from scalewright.golden.requantize import quantize_statically
-from scalewright.golden.rescale import Rescaling, multiplier
 
-# (N, ...) real numbers, channels first; or (N, ..., J, V) elements, channels last.
-Tensor: TypeAlias = Floats | Quantized
-
-# Runs one layer on activations; golden, or the hardware.
-Run: TypeAlias = Callable[["Product", Layer, Quantized], LayerResult]
+# Runs the layers that make up a product, each with its rows; golden, or the hardware.
+Run: TypeAlias = Callable[[Product, list[Part]], list[LayerResult]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,124 +36,58 @@ class Quantize:
         input: Name of the tensor.
         output: Name of the vectors.
         gamma: Coarse scale.
+        axis: Along which axis of the tensor vectors lie: 1, or -1 or -2.
+        right: Whether they take the place of weights, and have their format.
     """
 
     name: str
     input: str
     output: str
     gamma: float
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Product:
-    """A matrix product or a convolution, rescaled, on the engine.
-
-    Attributes:
-        name: Its name.
-        kind: Conv, Gemm or MatMul.
-        input: Name of the vectors that it takes.
-        output: Name of its result.
-        weights: (M, kh, kw, J, V) or (M, J, V), one gamma for each output channel.
-        bias: (M,), real.
-        attributes: Of a convolution: kernel_shape, strides, pads, dilations, auto_pad.
-        activation_function: What is applied to its results.
-        unit: What 1 is worth in a rescaled result y: gamma * 2^-f where the result is quantized.
-        gamma: Coarse scale of the quantized result; None where y itself is the result.
-    """
-
-    name: str
-    kind: str
-    input: str
-    output: str
-    weights: Quantized
-    bias: Floats
-    attributes: Mapping[str, Any]
-    activation_function: ActivationFunction
-    unit: float
-    gamma: float | None
+    axis: int
+    right: bool = False
 
     @property
     def label(self) -> str:
         """How messages call it."""
-        return label(self.output, self.kind, self.name)
+        return label(self.output, "Quantize", self.name)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Region:
+    """Operators that the host computes at once.
+
+    Attributes:
+        nodes: Its operators.
+        constants: Their constants, by name.
+        outputs: Names of those of its results that are taken outside.
+        host: What computes them.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    host: Host
 
     @property
-    def fraction_bits(self) -> int:
-        """Fraction bits f of y: gamma over unit is 2^f."""
-        return 0 if self.gamma is None else round(np.log2(self.gamma / self.unit))
+    def label(self) -> str:
+        """How messages call it."""
+        return self.nodes[0].label
 
-    @property
-    def vectors(self) -> int:
-        """Vectors of a sum, J, taps included."""
-        return int(np.prod(self.weights.elements.shape[1:-1]))
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that it takes from outside."""
+        inside = {name for node in self.nodes for name in node.given}
+        taken = {name: None for node in self.nodes for name in node.taken}
+        return tuple(name for name in taken if name not in inside and name not in self.constants)
 
-    @property
-    def length(self) -> int:
-        """Multiplications for each number that it gives: K, taps included."""
-        taps = int(np.prod(self.weights.elements.shape[1:-2]))
-        return taps * self.weights.length
-
-    def layer(self, input_gamma: float, config: EngineConfig) -> Layer:
-        """The integers of the engine, for activations with a coarse scale.
-
-        Raises:
-            ValueError: A factor or a bias out of the engine's range.
-        """
-        shift = config.datapath.scale_product_shift
-        scale = self.weights.gamma.astype(np.float64) * (input_gamma * 2.0**shift / self.unit)
-        biases = np.rint(self.bias.astype(np.float64) / self.unit).astype(np.int64)
-        try:
-            mantissas, exponents = multiplier(scale)
-            rescaling = Rescaling(
-                mantissas=mantissas,
-                exponents=exponents,
-                biases=biases,
-                result_bits=config.result_bits,
-                activation_function=self.activation_function,
-            )
-        except ValueError as error:
-            raise ValueError(f"{self.label}: {error}") from None
-        return Layer(
-            weights=_flat(self.weights, 1),
-            rescaling=rescaling,
-            output=Output.RESCALED if self.gamma is None else Output.QUANTIZED,
-            fraction_bits=self.fraction_bits,
-            gamma=1.0 if self.gamma is None else self.gamma,
-        )
-
-    def rows(self, activations: Quantized) -> tuple[Quantized, tuple[int, ...]]:
-        """Activations (R, J, V) of the R products, and the shape that the R results have.
-
-        Raises:
-            ValueError: Activations of another shape than the weights want; names the node.
-        """
-        elements, scales = activations.elements, activations.scales
-        where = self.label
-        if (self.kind == "Conv") != (elements.ndim == 5):
-            kind = "images" if self.kind == "Conv" else "rows of features"
-            raise ValueError(f"{where}: must have {kind}, not {elements.ndim - 1} axes")
-        if activations.length != self.weights.length:
-            raise ValueError(
-                f"{where}: activations must have {self.weights.length} channels, "
-                f"not {activations.length}"
-            )
-        if self.kind == "Conv":
-            try:
-                window = window_of(elements.shape[1:3], **self.attributes)
-                elements = window.slide(elements)
-                scales = None if scales is None else window.slide(scales)
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from None
-        outer = elements.shape[: elements.ndim - self.weights.elements.ndim + 1]
-        split = replace(
-            activations,
-            elements=np.ascontiguousarray(elements),
-            scales=None if scales is None else np.ascontiguousarray(scales),
-        )
-        return _flat(split, len(outer)), outer
+    @cached_property
+    def compute(self) -> Compute:
+        """What computes it."""
+        return self.host.compile(self.nodes, self.constants, self.inputs, self.outputs)
 
 
-Step: TypeAlias = Quantize | Product | Node
+Step: TypeAlias = Quantize | Product | Region
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -167,104 +96,135 @@ class Network:
 
     Attributes:
         steps: What it does, in order.
-        constants: Constants of the host's operators, by name.
-        input: Name of its input tensor.
-        output: Name of its output tensor.
-        input_shape: Of its input, the batch first, None where any size will do; None if unknown.
+        constants: Constants that are quantized, or are its outputs, by name.
+        inputs: Its input tensors.
+        outputs: Names of its output tensors.
     """
 
     steps: tuple[Step, ...]
     constants: Mapping[str, Any]
-    input: str
-    output: str
-    input_shape: tuple[int | None, ...] | None = None
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
 
     @property
     def products(self) -> list[Product]:
         """The layers of the engine."""
         return [step for step in self.steps if isinstance(step, Product)]
 
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of its inputs and of all results."""
+        given = (name for step in self.steps for name in outputs_of(step))
+        return (*(each.name for each in self.inputs), *given)
+
+
+def inputs_of(step: Step) -> tuple[str, ...]:
+    """Names of the tensors that a step takes."""
+    if isinstance(step, Region):
+        return step.inputs
+    if isinstance(step, Product) and step.right is not None:
+        return step.input, step.right
+    return (step.input,)
+
+
+def outputs_of(step: Step) -> tuple[str, ...]:
+    """Names of the tensors that a step gives."""
+    return step.outputs if isinstance(step, Region) else (step.output,)
+
 
 def run_network(
     network: Network,
-    x: Floats,
+    x: Values,
     config: EngineConfig,
     *,
     run: Run | None = None,
+    keep: Collection[str] | None = None,
+    batch: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
-    """All tensors of a network for an input (N, ...).
+    """Tensors of a network for inputs.
 
     Args:
         network: The network.
-        x: Its input.
+        x: Its input (N, ...), or its inputs by name.
         config: The engine.
-        run: What runs a layer; golden by default.
-        progress: Called with 1 for each step that is done.
+        run: What runs the layers of a product; golden by default.
+        keep: Names of the tensors that are returned, others are freed as soon as they may; all by
+            default.
+        batch: How many inputs are computed at once; all by default.
+        progress: Called with 1 for each step that is done, with each batch.
 
     Raises:
-        ValueError: An input that does not suit the network, NaN or infinity in it.
+        ValueError: Inputs that do not suit the network, or what follows from them an operator; NaN
+            or infinity in what is quantized. The message names the node.
     """
-    tensors: dict[str, Any] = {**network.constants, network.input: as_finite_float32(x)}
-    for step in network.steps:
-        if isinstance(step, Quantize):
-            real = as_real(tensors[step.input])
-            tensors[step.output] = quantize_statically(
-                np.moveaxis(real, 1, -1) if real.ndim == 4 else real,
-                config.datapath.activations,
+    tensors = (*network.tensors, *(name for name in network.constants if name in network.outputs))
+    names = [name for name in tensors if keep is None or name in keep]
+    run = run or _run_golden(config)
+    last_use = _last_uses(network, names)
+
+    def run_batch(feeds: Mapping[str, Any]) -> dict[str, Any]:
+        tensors: dict[str, Any] = {**network.constants, **feeds}
+        for index, step in enumerate(network.steps):
+            _run_step(step, tensors, config, run)
+            for name in last_use.get(index, ()):
+                del tensors[name]
+            if progress is not None:
+                progress(1)
+        return {name: tensors[name] for name in names}
+
+    feeds = feeds_of(network.inputs, x)
+    found = in_batches(run_batch, feeds, network.inputs, batch, joining=join_tensors)
+    return found
+
+
+def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:
+    """A tensor's batches, each with its number of inputs, along the first axis.
+
+    Raises:
+        ValueError: Results without an axis for the inputs.
+    """
+    if not any(isinstance(values, Vectors) for values, _ in parts):
+        return join(parts, name)
+    vectors = [(values.values, count) for values, count in parts if isinstance(values, Vectors)]
+    first = parts[0][0]
+    assert isinstance(first, Vectors)
+    return first.joined([values for values, _ in vectors])
+
+
+def _run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Run) -> None:
+    """Compute what a step gives, and put it beside the others."""
+    if isinstance(step, Quantize):
+        fmt = config.datapath.weights if step.right else config.datapath.activations
+        try:
+            tensors[step.output] = quantize_along(
+                as_finite_float32(as_real(tensors[step.input])),
+                step.axis,
+                fmt,
                 vector_size=config.datapath.vector_size,
                 gamma=step.gamma,
             )
-        elif isinstance(step, Product):
-            activations = tensors[step.input]
-            rows, outer = step.rows(activations)
-            layer = step.layer(float(activations.gamma), config)
-            result = (run or _run_golden(config))(step, layer, rows)
-            tensors[step.output] = as_tensor(step, result, outer)
-        else:
-            inputs = [as_real(tensors[name]) for name in step.inputs]
-            tensors[step.output] = apply_operator(step, inputs)
-        if progress is not None:
-            progress(1)
-    names = (network.input, *(step.output for step in network.steps))
-    return {name: tensors[name] for name in names}
-
-
-def as_real(tensor: Tensor) -> Floats:
-    """What a tensor stands for, float32, channels at axis 1 of an image."""
-    if not isinstance(tensor, Quantized):
-        return tensor
-    real = tensor.dequantize()
-    return np.moveaxis(real, -1, 1) if real.ndim == 4 else real
-
-
-def as_tensor(product: Product, result: LayerResult, outer: tuple[int, ...]) -> Tensor:
-    """The result of R products as a tensor of the network."""
-    if result.vectors is not None:
-        vectors = result.vectors
-        return replace(
-            vectors,
-            elements=vectors.elements.reshape(*outer, *vectors.elements.shape[1:]),
-            scales=None if vectors.scales is None else vectors.scales.reshape(*outer, -1),
-        )
-    assert result.values is not None
-    real = result.values.astype(np.float32) * np.float32(product.unit)
-    real = real.reshape(*outer, -1)
-    return np.moveaxis(real, -1, 1) if product.kind == "Conv" else real
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{step.label}: {error}") from None
+    elif isinstance(step, Product):
+        right = None if step.right is None else tensors[step.right]
+        parts, outer = step.parts(tensors[step.input], right, config)
+        tensors[step.output] = step.tensor(run(step, parts), outer)
+    else:
+        tensors |= step.compute({name: as_real(tensors[name]) for name in step.inputs})
 
 
 def _run_golden(config: EngineConfig) -> Run:
-    return lambda _, layer, activations: run_layer(layer, activations, config)
+    return lambda _, parts: [run_layer(part.layer, part.activations, config) for part in parts]
 
 
-def _flat(operand: Quantized, outer: int) -> Quantized:
-    """An operand with `outer` leading axes, as (R, J, V), its padding a part of it."""
-    elements, scales = operand.elements, operand.scales
-    rows = int(np.prod(elements.shape[:outer]))
-    return replace(
-        operand,
-        elements=elements.reshape(rows, -1, operand.vector_size),
-        scales=None if scales is None else scales.reshape(rows, -1),
-        length=-1,
-        coarse_axis=None if operand.gamma.ndim == 0 else 0,
-    )
+def _last_uses(network: Network, kept: Iterable[str]) -> dict[int, list[str]]:
+    """For each step, by number, the tensors that are not needed after it."""
+    last: dict[str, int] = {}
+    for index, step in enumerate(network.steps):
+        for name in (*inputs_of(step), *outputs_of(step)):
+            last[name] = index
+    uses: dict[int, list[str]] = {}
+    for name in last.keys() - set(kept):
+        uses.setdefault(last[name], []).append(name)
+    return uses

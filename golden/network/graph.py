@@ -1,17 +1,16 @@
 """Networks of float operators: what a model is before quantization, and what runs it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-import numpy as np
+from scalewright.golden.network.feeds import Input, Values, feeds_of, in_batches
 
-from scalewright.golden.network.operators import OPERATORS
-from scalewright.golden.quantize import as_finite_float32
-from scalewright.golden.quantized import Floats
-
-# Products with constant weights: what the engine computes.
+# Matrix products: what the engine computes, where their operands suit it.
 MATRIX_KINDS = ("Conv", "Gemm", "MatMul")
+
+# From tensors by name to tensors by name.
+Compute: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def label(output: str, kind: str, name: str) -> str:
@@ -26,17 +25,36 @@ class Node:
     Attributes:
         name: Shown beside its output, and no other node's; what tells nodes apart is the output.
         kind: Its operator, as ONNX calls it.
-        inputs: Names of its tensors, constants among them; products have their weights second and
-            their bias third.
-        output: Name of its result.
+        inputs: Names of its tensors, constants among them, empty where one is left out; products
+            have their weights second and their bias third.
+        outputs: Names of its results, empty where one is left out; the first never is.
         attributes: Its attributes, with ONNX's names.
+        domain: Whose operator it is; ONNX's own by default.
+        captures: Names of tensors that its branches and bodies take from around them.
     """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = ""
+    captures: tuple[str, ...] = ()
+
+    @property
+    def output(self) -> str:
+        """Name of its first result."""
+        return self.outputs[0]
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of all its results."""
+        return tuple(filter(None, self.outputs))
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Names of all tensors that it needs."""
+        return (*filter(None, self.inputs), *self.captures)
 
     @property
     def label(self) -> str:
@@ -44,66 +62,87 @@ class Node:
         return label(self.output, self.kind, self.name)
 
 
+class Host(Protocol):
+    """What computes operators in floats, beside the engine."""
+
+    def compile(
+        self,
+        nodes: Sequence[Node],
+        constants: Mapping[str, Any],
+        inputs: Collection[str],
+        outputs: Sequence[str],
+    ) -> Compute:
+        """What computes some nodes, from their inputs to some of their outputs.
+
+        What it returns raises ValueError, which names the node, where an input does not suit it.
+        """
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Graph:
-    """A network of one input and one output.
+    """A network in floats.
 
     Attributes:
         nodes: Its operators, each after those that it needs.
         constants: Its weights and other constants, by name.
-        input: Name of its input tensor, (N, ...).
-        output: Name of its output tensor.
-        input_shape: Of its input, the batch first, None where any size will do; None if unknown.
+        inputs: Its input tensors.
+        outputs: Names of its output tensors.
+        host: What computes its operators.
     """
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]
-    input: str
-    output: str
-    input_shape: tuple[int | None, ...] | None = None
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    host: Host
 
     def consumers(self, tensor: str) -> list[Node]:
         """The nodes that take a tensor."""
-        return [node for node in self.nodes if tensor in node.inputs]
+        return [node for node in self.nodes if tensor in node.taken]
 
-
-def apply_operator(node: Node, inputs: list[Any]) -> Floats:
-    """Result of one operator in float32.
-
-    Raises:
-        ValueError: There is no such operator, or its inputs do not suit it; the message names it.
-    """
-    if node.kind not in OPERATORS:
-        raise ValueError(
-            f"{node.label}: operator {node.kind} is not supported; these are: "
-            f"{', '.join(OPERATORS)}"
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of all tensors that are not constant."""
+        return (
+            *(each.name for each in self.inputs),
+            *(name for node in self.nodes for name in node.given),
         )
-    try:
-        return OPERATORS[node.kind](*inputs, **node.attributes)
-    except MemoryError:
-        raise ValueError(f"{node.label}: its result does not fit in memory") from None
-    # NumPy's errors about axes and sizes that attributes give.
-    except (TypeError, ValueError, IndexError, OverflowError) as error:
-        raise ValueError(f"{node.label}: {error}") from None
 
 
 def evaluate(
-    graph: Graph, x: Floats, *, progress: Callable[[int], None] | None = None
-) -> dict[str, Floats]:
-    """All tensors of a network for an input, in float32.
+    graph: Graph,
+    x: Values,
+    *,
+    keep: Collection[str] | None = None,
+    batch: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Tensors of a network for inputs, in floats.
 
     Args:
         graph: The network.
-        x: Its input.
-        progress: Called with 1 for each node that is done.
+        x: Its input (N, ...), or its inputs by name.
+        keep: Names of the tensors that are returned; all by default.
+        batch: How many inputs are computed at once; all by default.
+        progress: Called with the number of inputs that are done since the last call.
 
     Raises:
-        ValueError: As `apply_operator` does; NaN or infinity in the input.
+        ValueError: Inputs that do not suit the network or its operators.
     """
-    tensors: dict[str, Any] = {**graph.constants, graph.input: as_finite_float32(x)}
-    for node in graph.nodes:
-        result = apply_operator(node, [tensors[name] for name in node.inputs])
-        tensors[node.output] = np.asarray(result, np.float32)
-        if progress is not None:
-            progress(1)
-    return {name: tensors[name] for name in (graph.input, *(n.output for n in graph.nodes))}
+    run = evaluator(graph, graph.tensors if keep is None else keep)
+    return in_batches(run, feeds_of(graph.inputs, x), graph.inputs, batch, progress)
+
+
+def evaluator(graph: Graph, keep: Collection[str]) -> Compute:
+    """What computes some tensors of a network from its inputs, by name, as they are."""
+    names = [name for name in graph.tensors if name in keep]
+    given = {each.name for each in graph.inputs}
+    computed = [name for name in names if name not in given]
+    compute = graph.host.compile(graph.nodes, graph.constants, given, computed)
+    constant = {name: graph.constants[name] for name in keep if name in graph.constants}
+
+    def run(feeds: Mapping[str, Any]) -> dict[str, Any]:
+        found = {**feeds, **compute(feeds)}
+        return {**{name: found[name] for name in names}, **constant}
+
+    return run

@@ -1,8 +1,10 @@
 """Quantizes networks: weights once and for all, coarse scales of activations by calibration.
 
-Each product with constant weights becomes a layer of the engine, with an activation function behind
-it a part of it. Where all that follows merely moves or selects values until the next product, its
-result is quantized; else it is a rescaled number, exact to the engine's result bits.
+Each product becomes a layer of the engine, with an activation function behind it a part of it: one
+with constant weights, or one of two activations, of which the right one is quantized in the
+weights' format. Where all that follows merely moves or selects values until the next product, its
+result is quantized; else it is a rescaled number, exact to the engine's result bits. Everything
+else is the host's.
 
 The coarse scale of activations is static: with M-bit per-vector scales,
 
@@ -19,16 +21,26 @@ from typing import Any
 import numpy as np
 
 from scalewright.golden.activation import OPERATORS
-from scalewright.golden.calibration import Clip, quantize_clipped
+from scalewright.golden.calibration import Clip
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
-from scalewright.golden.network import Network, Product, Quantize, Step
+from scalewright.golden.network import Network, Product, Quantize
 from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
-from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node, evaluate
+from scalewright.golden.network.feeds import Values
+from scalewright.golden.network.graph import Graph, Node
+from scalewright.golden.network.observation import observe
+from scalewright.golden.network.operands import (
+    bias_of,
+    has_weights,
+    is_stack,
+    quantize_weights,
+)
+from scalewright.golden.network.product import Block
+from scalewright.golden.network.schedule import Item, schedule
 from scalewright.golden.quantize import Scaling
 from scalewright.golden.quantized import Floats, Quantized
 
 # They give values that were there before.
-_MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose")
+_MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,115 +61,219 @@ class Trained:
 
 def quantize_network(
     graph: Graph,
-    inputs: Floats,
+    inputs: Values,
     config: EngineConfig,
     clip: Clip,
     *,
     scaling: Scaling = Scaling.NEAREST,
     trained: Trained | None = None,
+    batch: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Network:
     """Quantize a network for the engine.
 
     Args:
         graph: The network in floats.
-        inputs: Calibration inputs (N, ...), as it will see them.
+        inputs: Calibration inputs (N, ...), as it will see them, or all by name.
         config: The engine.
         clip: How clipping thresholds are chosen, of weights and of activations.
         scaling: How the per-vector scales of weights are rounded.
         trained: Integers and scales that stand already; of every product, or None.
-        progress: Called with 1 for each node that is evaluated, and for each that is quantized.
+        batch: How many inputs are computed at once; all by default.
+        progress: Called with the number of inputs that are evaluated since the last call.
 
     Raises:
-        ValueError: An operator that is not supported, inputs that do not suit the network, negative
-            activations where the configuration's are unsigned, factors out of range; the message
-            names the node.
+        ValueError: A network without products, inputs that do not suit it, negative activations
+            where the configuration's are unsigned, factors out of range; the message names the
+            node.
     """
-    products = [node for node in graph.nodes if node.kind in MATRIX_KINDS]
+    products = [node for node in graph.nodes if has_weights(graph, node) or is_stack(graph, node)]
     if not products:
-        raise ValueError("the network has no product with constant weights: nothing to quantize")
-    tensors = evaluate(graph, inputs, progress=progress)
-    for node in graph.nodes:
-        if not np.isfinite(tensors[node.output]).all():
+        raise ValueError("the network has no product that the engine computes: nothing to quantize")
+    wanted: dict[str, set[int]] = {}
+    for node in products:
+        wanted.setdefault(node.inputs[0], set()).add(_axis(node))
+        if not has_weights(graph, node):
+            wanted.setdefault(node.inputs[1], set()).add(_RIGHT)
+        for tensor in (node.output, _activation_behind(graph, node)[1]):
+            wanted.setdefault(tensor, set()).add(_axis(node))
+    seen = observe(graph, inputs, wanted, batch=batch, progress=progress)
+    for node in products:
+        if not seen[node.output, _axis(node)].finite:
             raise ValueError(f"{node.label}: its result on the inputs has NaN or infinity")
-    calibration = Calibration(tensors, config, clip)
-    steps: list[Step] = []
-    vectors: dict[str, tuple[str, float]] = {}  # tensors with the name and gamma of their vectors
-    absorbed: set[str] = set()  # of activation functions that are a part of a product
-
-    def gamma_of(tensor: str, node: Node) -> float:
-        return trained.gammas[node.name] if trained else calibration.gamma(tensor, node)
-
-    def vectors_of(tensor: str, node: Node) -> tuple[str, float]:
-        if node.kind != "Conv" and calibration.tensors[tensor].ndim == 4:
-            raise ValueError(f"{node.label}: must have three axes at most, not 4")
-        if trained and vectors.get(tensor, ("", gamma_of(tensor, node)))[1] != gamma_of(
-            tensor, node
-        ):
-            raise ValueError(
-                f"{node.label}: its input {tensor} goes to another product, too, with another "
-                f"coarse scale: {vectors[tensor][1]:.6g} and {gamma_of(tensor, node):.6g}"
-            )
-        if tensor not in vectors:
-            gamma = gamma_of(tensor, node)
-            name = f"{tensor}_quantized"
-            while name in calibration.tensors or name in graph.constants:
-                name += "_"
-            steps.append(Quantize(name=name, input=tensor, output=name, gamma=gamma))
-            vectors[tensor] = name, gamma
-        return vectors[tensor]
-
+    quantization = _Quantization(graph, config, Calibration(seen, config, clip), trained)
     for node in graph.nodes:
-        if progress is not None:
-            progress(1)
-        if node.output in absorbed:
-            continue
-        if node.kind not in MATRIX_KINDS:
-            steps.append(node)
-            continue
-        name, input_gamma = vectors_of(node.inputs[0], node)
-        function, output = _activation_behind(graph, node)
-        absorbed.add(output)
-        following = _next_product(graph, output, () if trained else _MOVING)
-        gamma = None if following is None else gamma_of(output, following)
-        if trained:
-            weights = trained.weights[node.name]
-        else:
-            weights = _quantize_weights(graph, node, config, clip, scaling)
-        bias = _bias(graph, node, len(weights.gamma))
-        if gamma is None:
-            unit = calibration.unit(
-                output, node, bias, _largest_factor(weights, input_gamma, config)
+        quantization.add(node, clip, scaling)
+    return quantization.network()
+
+
+class _Quantization:
+    """Gathers the steps of a network."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        config: EngineConfig,
+        calibration: Calibration,
+        trained: Trained | None,
+    ) -> None:
+        self._graph = graph
+        self._config = config
+        self._calibration = calibration
+        self._trained = trained
+        self._items: list[Item] = []
+        # Vectors that there are: names and gammas by tensor, axis, and whether they are weights.
+        self._vectors: dict[tuple[str, int, bool], tuple[str, float]] = {}
+        self._absorbed: set[str] = set()  # results of functions that are a part of a product
+        self._used = {*graph.tensors, *graph.constants}
+
+    def network(self) -> Network:
+        """The network of all that was added."""
+        graph = self._graph
+        items, constants = self._items, graph.constants
+        if not any(isinstance(item, Product) for item in items):
+            raise ValueError(
+                "the network has no product that the engine computes: nothing to quantize"
             )
+        wanted = {*graph.outputs, *(i.input for i in items if isinstance(i, Quantize))}
+        return Network(
+            steps=schedule(items, constants, graph.outputs, graph.host),
+            constants={name: value for name, value in constants.items() if name in wanted},
+            inputs=graph.inputs,
+            outputs=graph.outputs,
+        )
+
+    def add(self, node: Node, clip: Clip, scaling: Scaling) -> None:
+        """Add a node that comes behind those before."""
+        if node.output in self._absorbed:
+            return
+        if has_weights(self._graph, node):
+            blocks: tuple[Block, ...]
+            if self._trained:
+                blocks = (Block(weights=self._trained.weights[node.name]),)
+            else:
+                blocks = quantize_weights(self._graph, node, self._config, clip, scaling)
+            self._add_product(node, blocks)
+        elif is_stack(self._graph, node) and all(
+            self._calibration.axes(name) >= 2 for name in node.inputs
+        ):
+            self._add_product(node, ())
         else:
-            unit = _finest_unit(node.label, gamma, weights, input_gamma, bias, config)
-            vectors[output] = output, gamma
+            self._items.append(node)
+
+    def _add_product(self, node: Node, blocks: tuple[Block, ...]) -> None:
+        graph, config = self._graph, self._config
+        name, input_gamma = self._quantized(node.inputs[0], node, _axis(node))
+        right, gammas, bias = None, np.zeros(1), np.zeros(0, np.float32)
+        if blocks:
+            gammas = np.concatenate([block.weights.gamma for block in blocks])
+            bias = bias_of(graph, node, len(gammas))
+        else:
+            right, right_gamma = self._quantized(node.inputs[1], node, _RIGHT, right=True)
+            gammas = np.asarray([right_gamma])
+        function, output = _activation_behind(graph, node)
+        self._absorbed |= {output} - {node.output}
+        following = self._next_product(output, _axis(node), () if self._trained else _MOVING)
+        largest = float(gammas.max()) * input_gamma * 2.0**config.datapath.scale_product_shift
+        if following is None:
+            gamma = None
+            unit = self._calibration.unit((output, _axis(node)), node, bias, largest)
+        else:
+            gamma = self._gamma(output, following, _axis(node))
+            unit = _finest_unit(node.label, gamma, largest, bias, config)
+            self._vectors[output, _axis(node), False] = output, gamma
         attributes = dict(node.attributes) if node.kind == "Conv" else {}
+        group = attributes.pop("group", 1)
         if node.kind == "Conv":
-            attributes.pop("group", None)
             attributes["kernel_shape"] = graph.constants[node.inputs[1]].shape[2:]
         product = Product(
             name=node.name,
             kind=node.kind,
             input=name,
             output=output,
-            weights=weights,
+            blocks=blocks,
+            right=right,
             bias=bias,
             attributes=attributes,
+            group=group,
             activation_function=function,
             unit=unit,
             gamma=gamma,
         )
-        steps.append(_as_computed(product, input_gamma, config))
-    used = {name for step in steps if isinstance(step, Node) for name in step.inputs}
-    constants = {name: value for name, value in graph.constants.items() if name in used}
-    return Network(
-        steps=tuple(steps),
-        constants=constants,
-        input=graph.input,
-        output=graph.output,
-        input_shape=graph.input_shape,
-    )
+        self._items.append(_as_computed(product, input_gamma, config))
+
+    def _gamma(self, tensor: str, node: Node, axis: int, *, right: bool = False) -> float:
+        if self._trained:
+            return self._trained.gammas[node.name]
+        return self._calibration.gamma((tensor, axis), node, right=right)
+
+    def _quantized(
+        self, tensor: str, node: Node, axis: int, *, right: bool = False
+    ) -> tuple[str, float]:
+        """Name and gamma of a tensor's vectors along an axis, which a node takes."""
+        key = tensor, axis, right
+        gamma = self._gamma(tensor, node, axis, right=right) if self._trained else None
+        if gamma is not None and self._vectors.get(key, ("", gamma))[1] != gamma:
+            raise ValueError(
+                f"{node.label}: its input {tensor} goes to another product, too, with another "
+                f"coarse scale: {self._vectors[key][1]:.6g} and {gamma:.6g}"
+            )
+        if key not in self._vectors:
+            gamma = self._gamma(tensor, node, axis, right=right)
+            name = f"{tensor}_quantized"
+            while name in self._used:
+                name += "_"
+            self._used.add(name)
+            self._items.append(
+                Quantize(
+                    name=name, input=tensor, output=name, gamma=gamma, axis=axis, right=right
+                )
+            )
+            self._vectors[key] = name, gamma
+        return self._vectors[key]
+
+    def _next_product(
+        self, tensor: str, axis: int | None, moving: tuple[str, ...]
+    ) -> Node | None:
+        """The product that takes a tensor as activations, moved at most.
+
+        None if anything else takes it first, or if it takes the tensor itself with vectors along
+        another axis than this one.
+        """
+        if tensor in self._graph.outputs:
+            return None
+        found: Any = None
+        for node in self._graph.consumers(tensor):
+            if node.kind == "Shape":
+                continue
+            if self._is_activation(node, tensor) and axis in (None, _axis(node)):
+                found = node
+            elif node.kind in moving and node.inputs[0] == tensor:
+                found = self._next_product(node.output, None, moving)
+            else:
+                return None
+            if found is None:
+                return None
+        return found  # type: ignore[no-any-return]
+
+    def _is_activation(self, node: Node, tensor: str) -> bool:
+        """Whether a node is a product that takes a tensor as its activations only."""
+        if node.inputs.count(tensor) != 1 or node.inputs[0] != tensor:
+            return False
+        if has_weights(self._graph, node):
+            return True
+        return is_stack(self._graph, node) and all(
+            self._calibration.axes(name) >= 2 for name in node.inputs
+        )
+
+
+# Along which axis of the right operand of a product of two activations vectors lie.
+_RIGHT = -2
+
+
+def _axis(node: Node) -> int:
+    """Along which axis of a product's activations, and of its results, vectors lie."""
+    return 1 if node.kind == "Conv" else -1
 
 
 def _as_computed(product: Product, input_gamma: float, config: EngineConfig) -> Product:
@@ -165,139 +281,53 @@ def _as_computed(product: Product, input_gamma: float, config: EngineConfig) -> 
 
     Its gammas change by 2^-17 at most, its bias by half a unit, and who computes with these in
     floats finds what the engine finds, but for the rounding of floats.
-    """
-    rescaling = product.layer(input_gamma, config).rescaling  # raises where something does not fit
-    factors = np.ldexp(rescaling.mantissas.astype(np.float64), -rescaling.exponents)
-    gamma = factors * product.unit / (input_gamma * 2.0**config.datapath.scale_product_shift)
-    return replace(
-        product,
-        weights=replace(product.weights, gamma=gamma.astype(np.float32)),
-        bias=(rescaling.biases * product.unit).astype(np.float32),
-    )
-
-
-def weight_matrix(node: Node, weights: Floats) -> Floats:
-    """Weights of a node with output channels first and the reduction last: (M, ..., K).
 
     Raises:
-        ValueError: Weights of a shape that the node cannot have; the message names it.
+        ValueError: Factors or a bias that do not fit; the message names the node.
     """
-    if node.kind == "Conv":
-        if node.attributes.get("group", 1) != 1 or weights.ndim != 4:
-            raise ValueError(
-                f"{node.label}: must have two dimensions and one group, not weights "
-                f"{weights.shape} and {node.attributes.get('group', 1)} groups"
-            )
-        return weights.transpose(0, 2, 3, 1)
-    if weights.ndim != 2:
-        raise ValueError(f"{node.label}: weights must be a matrix, not {weights.shape}")
-    if node.kind == "Gemm":
-        plain = {"alpha": 1.0, "beta": 1.0, "transA": 0}
-        for name, value in plain.items():
-            if node.attributes.get(name, value) != value:
-                raise ValueError(
-                    f"{node.label}: {name} must be {value:g}, not {node.attributes[name]}"
-                )
-        if node.attributes.get("transB", 0):
-            return weights
-    return weights.T
-
-
-def product_problems(graph: Graph) -> list[str]:
-    """Why products of a network cannot be quantized, whatever the inputs; each names its node."""
-    problems = []
-    for node in graph.nodes:
-        if node.kind not in MATRIX_KINDS or any(n not in graph.constants for n in node.inputs[1:]):
-            continue  # not for this function to say
-        try:
-            weights = weight_matrix(node, graph.constants[node.inputs[1]])
-            _bias(graph, node, len(weights))
-        except ValueError as error:
-            problems.append(str(error))
-            continue
-        for name in node.inputs[1:]:
-            values = graph.constants[name]
-            if values.size == 0 or not np.isfinite(values).all():
-                what = "no elements" if values.size == 0 else "NaN or infinity"
-                problems.append(f"{node.label}: its constant {name} {values.shape} has {what}")
-    return problems
-
-
-def _quantize_weights(
-    graph: Graph, node: Node, config: EngineConfig, clip: Clip, scaling: Scaling
-) -> Quantized:
-    return quantize_clipped(
-        weight_matrix(node, graph.constants[node.inputs[1]]),
-        config.datapath.weights,
-        clip,
-        vector_size=config.datapath.vector_size,
-        coarse_axis=0,
-        scaling=scaling,
-    )
-
-
-def _bias(graph: Graph, node: Node, channels: int) -> Floats:
-    if len(node.inputs) < 3:
-        return np.zeros(channels, np.float32)
-    bias = np.asarray(graph.constants[node.inputs[2]], np.float32)
-    if bias.size not in (1, channels) or bias.shape[-1:] not in ((), (bias.size,)):
-        raise ValueError(
-            f"{node.label}: its bias must have one number for each of "
-            f"{channels} channels, not shape {bias.shape}"
-        )
-    return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), channels))
+    try:
+        layers = product.layers(input_gamma, config)
+    except ValueError as error:
+        raise ValueError(f"{product.label}: {error}") from None
+    worth = product.unit / (input_gamma * 2.0**config.datapath.scale_product_shift)
+    blocks, biases = [], []
+    for block, layer in zip(product.blocks, layers, strict=True):
+        rescaling = layer.rescaling
+        gamma = np.ldexp(rescaling.mantissas.astype(np.float64), -rescaling.exponents) * worth
+        weights = replace(block.weights, gamma=gamma.astype(np.float32))
+        blocks.append(replace(block, weights=weights))
+        biases.append((rescaling.biases * product.unit).astype(np.float32))
+    if not blocks:
+        return product
+    return replace(product, blocks=tuple(blocks), bias=np.concatenate(biases))
 
 
 def _activation_behind(graph: Graph, node: Node) -> tuple[ActivationFunction, str]:
     """The activation function that alone takes the result of a node; the tensor it gives."""
     consumers = graph.consumers(node.output)
-    if len(consumers) == 1 and consumers[0].kind in OPERATORS and node.output != graph.output:
-        return OPERATORS[consumers[0].kind], consumers[0].output
+    if len(consumers) == 1 and node.output not in graph.outputs:
+        behind = consumers[0]
+        if behind.kind in OPERATORS and not behind.domain:
+            return OPERATORS[behind.kind], behind.output
     return ActivationFunction.IDENTITY, node.output
 
 
-def _next_product(graph: Graph, tensor: str, moving: tuple[str, ...]) -> Node | None:
-    """The product that takes a tensor, moved at most; None if it meets anything else first."""
-    found: Any = None
-    for node in graph.consumers(tensor):
-        if node.kind in MATRIX_KINDS:
-            found = node
-        elif node.kind in moving:
-            found = _next_product(graph, node.output, moving)
-        else:
-            return None
-        if found is None:
-            return None
-    return None if tensor == graph.output else found
-
-
 def _finest_unit(
-    node: str,
-    gamma: float,
-    weights: Quantized,
-    input_gamma: float,
-    bias: Floats,
-    config: EngineConfig,
+    node: str, gamma: float, largest_factor: float, bias: Floats, config: EngineConfig
 ) -> float:
     """Gamma * 2^-f with the largest f at which the grid, the bias and the factors fit."""
     limit = (1 << (config.result_bits - 1)) - 1
     levels = config.output.qmax * config.output.scale_max
-    largest_factor = _largest_factor(weights, input_gamma, config)
     for fraction_bits in reversed(OUTPUT_FRACTION_BITS):
         unit = gamma * 2.0**-fraction_bits
         if (
             (levels << fraction_bits <= limit or fraction_bits == 0)
             and unit >= SMALLEST_SCALE
-            and np.abs(np.rint(bias.astype(np.float64) / unit)).max() <= limit
+            and np.abs(np.rint(bias.astype(np.float64) / unit)).max(initial=0) <= limit
             and largest_factor / unit < 1 << 16
         ):
             return unit
     raise ValueError(
-        f"{node}: its bias, {np.abs(bias).max():.4g}, does not fit results of "
+        f"{node}: its bias, {np.abs(bias).max(initial=0):.4g}, does not fit results of "
         f"{config.result_bits} bits in units of {gamma:.4g}"
     )
-
-
-def _largest_factor(weights: Quantized, input_gamma: float, config: EngineConfig) -> float:
-    """What 1 is worth in an accumulator, at most."""
-    return float(weights.gamma.max()) * input_gamma * 2.0**config.datapath.scale_product_shift

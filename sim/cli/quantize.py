@@ -1,6 +1,7 @@
 """`scalewright quantize`: a float network becomes one of integers."""
 
 import shlex
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network import Product, as_real, run_network
-from scalewright.golden.network.graph import evaluate
-from scalewright.golden.network.quantization import quantize_network, weight_matrix
+from scalewright.golden.layer import LayerResult, run_layer
+from scalewright.golden.network import Part, Product, as_real, run_network
+from scalewright.golden.network.feeds import batches, fixed_batch
+from scalewright.golden.network.graph import evaluator
+from scalewright.golden.network.operands import weight_matrix
+from scalewright.golden.network.quantization import quantize_network
 from scalewright.golden.quantize import Scaling
-from scalewright.golden.quantized import Quantized
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
-from scalewright.sim.cli.parameters.engine import batch_hint, require_input
+from scalewright.sim.cli.parameters.engine import shown
+from scalewright.sim.cli.parameters.inputs import batch_of, count_of, load_inputs, paths_of
 from scalewright.sim.cli.parameters.notation import notation_argument
 from scalewright.sim.cli.parameters.options import (
     clip_option,
@@ -28,8 +31,7 @@ from scalewright.sim.cli.parameters.options import (
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.cli.program.terminal import say_next
-from scalewright.sim.execution.products import signal_to_noise_db
-from scalewright.sim.files import tensors as tensor_file
+from scalewright.sim.execution.products import Ratio, signal_to_noise_db
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.models.float_model import read_graph
@@ -43,7 +45,9 @@ from scalewright.sim.models.quantized_model import write_model
     "inputs",
     metavar="INPUTS",
     required=True,
-    help="Inputs (N, ...) as the network will see them: .npy, .npz:NAME or .safetensors:NAME.",
+    multiple=True,
+    help="Inputs (N, ...) as the network will see them: .npy, .npz:NAME or .safetensors:NAME. For "
+    "a network of several inputs NAME=FILE for each, or one .npz with all.",
 )
 @notation_argument("config", required=True)
 @datapath_options
@@ -63,7 +67,7 @@ from scalewright.sim.models.quantized_model import write_model
 @json_option
 def quantize(
     model: Path,
-    inputs: str,
+    inputs: tuple[str, ...],
     config: DatapathConfig,
     datapath: DatapathOptions,
     result_bits: int,
@@ -74,45 +78,49 @@ def quantize(
 ) -> None:
     """Quantize a float network for the engine, and write it as a standard ONNX model.
 
-    Products with constant weights (Conv, Gemm, MatMul) become layers of the engine, batch
-    normalization and ReLU a part of them; other operators stay. Coarse scales of activations come
-    from the calibration inputs, on which saturated results are counted, too. The model runs in any
-    ONNX runtime of opset 21.
+    Products (Conv, Gemm, MatMul) become layers of the engine, those of two activations as well,
+    batch normalization and ReLU a part of them; other operators stay, and run in ONNX Runtime.
+    Coarse scales of activations come from the calibration inputs, on which saturated results are
+    counted, too. The model runs in any ONNX runtime of opset 21.
 
     \b
     Example:
       scalewright quantize digits.onnx --calibrate images.npy --config 4/4U/4/6 --clip octav \\
           -o build/digits.vsq.onnx
     """
-    require_writable(output, json_file, inputs=[model, inputs])
+    require_writable(output, json_file, inputs=[model, *paths_of(inputs)])
     graph = read_graph(model, quantizable=True)
     engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
-    values = tensor_file.load(inputs)
-    require_input(inputs, values, graph.input_shape)
+    values = load_inputs(inputs, graph.inputs)
+    count, batch = count_of(values), batch_of(values)
+    saturated: Counter[str] = Counter()
+    ratios: dict[str, Ratio] = defaultdict(Ratio)
+
+    def run_counted(product: Product, parts: list[Part]) -> list[LayerResult]:
+        results = [run_layer(part.layer, part.activations, engine) for part in parts]
+        saturated[product.output] += sum(int(result.saturated.sum()) for result in results)
+        return results
+
     try:
-        # Evaluated, quantized, and evaluated again.
-        with progress_bar("nodes", 3 * len(graph.nodes)) as advance:
+        with progress_bar("inputs in floats", count) as advance:
             network = quantize_network(
-                graph, values, engine, clip, scaling=Scaling(scaling), progress=advance
+                graph, values, engine, clip, scaling=Scaling(scaling), batch=batch, progress=advance
             )
-            real = evaluate(graph, values, progress=advance)
+        kept = {product.output for product in network.products} | {*graph.outputs}
+        compute = evaluator(graph, kept)
+        with progress_bar("inputs on golden", count) as advance:
+            for part in batches(values, fixed_batch(graph.inputs) or batch):
+                real = compute(part)
+                tensors = run_network(network, part, engine, run=run_counted, keep=kept)
+                for product in network.products:
+                    ratios[product.output].add(
+                        real[product.output], as_real(tensors[product.output])
+                    )
+                advance(count_of(part))
     except (ValueError, TypeError) as error:
-        hint = batch_hint(graph.input_shape, len(values))
-        raise ValueError(printable(f"{model} on {inputs}: {error}{hint}")) from None
-    saturated: dict[str, int] = {}
-
-    def count(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
-        result = run_layer(layer, activations, engine)
-        saturated[product.output] = int(result.saturated.sum())
-        return result
-
-    with progress_bar("steps on golden", len(network.steps)) as advance:
-        tensors = run_network(network, values, engine, run=count, progress=advance)
-    sizes = graph.input_shape[1:] if graph.input_shape else values.shape[1:]
-    output_sizes: tuple[int | None, ...] = real[graph.output].shape[1:]
-    if None in sizes:
-        output_sizes = (None,) * len(output_sizes)
-    written = write_model(network, engine, sizes, output_sizes).SerializeToString()
+        where = f"{model} on {', '.join(inputs)}"
+        raise ValueError(printable(f"{where}: {error}")) from None
+    written = write_model(network, engine, tensors).SerializeToString()
     with replacing(output) as scratch:
         scratch.write_bytes(written)
 
@@ -122,19 +130,19 @@ def quantize(
     layers: list[dict[str, Any]] = []
     nodes = {node.name: node for node in graph.nodes}
     for product in network.products:
-        node = nodes[product.name]
-        exact = weight_matrix(node, graph.constants[node.inputs[1]]).astype(np.float64)
-        weights_snr = signal_to_noise_db(exact, product.weights.dequantize().astype(np.float64))
-        results_snr = signal_to_noise_db(
-            real[product.output].astype(np.float64),
-            as_real(tensors[product.output]).astype(np.float64),
-        )
-        shape = " x ".join(str(size) for size in exact.shape)
+        weights_snr, shape = None, "activations"
+        sizes: tuple[int, ...] | None = None
+        if product.blocks:
+            node = nodes[product.name]
+            exact = weight_matrix(node, graph.constants[node.inputs[1]]).astype(np.float64)
+            weights_snr = signal_to_noise_db(exact, product.weights().astype(np.float64))
+            sizes, shape = exact.shape, " x ".join(str(size) for size in exact.shape)
+        results_snr = ratios[product.output].db
         table.add(
             printable(product.name),
             product.kind,
             shape,
-            weights_snr,
+            shown(weights_snr),
             results_snr,
             saturated[product.output],
         )
@@ -143,7 +151,7 @@ def quantize(
                 "name": product.name,
                 "output": product.output,
                 "kind": product.kind,
-                "shape": exact.shape,
+                "shape": sizes,
                 "gamma": product.gamma,
                 "unit": product.unit,
                 "fraction_bits": product.fraction_bits,
@@ -156,9 +164,9 @@ def quantize(
     table.print()
     click.echo(
         f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
-        f"calibrated on {len(values)} inputs with clipping by {clip}"
+        f"calibrated on {count} inputs with clipping by {clip}"
     )
-    following = ["scalewright", "run", str(output), inputs, "--float", str(model), "--on", "golden"]
+    following = ["scalewright", "run", str(output), *inputs, "--float", str(model), "--on", "golden"]
     write_json(
         json_file,
         {
@@ -168,7 +176,7 @@ def quantize(
             "config": engine.datapath.as_dict(),
             "result_bits": result_bits,
             "clip": str(clip),
-            "inputs": len(values),
+            "inputs": count,
             "layers": layers,
             "next": shlex.join(following),
         },

@@ -1,6 +1,9 @@
 """`scalewright run`: a quantized network on the simulated engine."""
 
 import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
-from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network import Product, Tensor, as_real, run_network
-from scalewright.golden.network.execution import Run
-from scalewright.golden.network.graph import Graph, evaluate
-from scalewright.golden.quantized import Floats, Quantized
+from scalewright.golden.layer import LayerResult, run_layer
+from scalewright.golden.network import Network, Part, Product, Tensor, as_real, run_network
+from scalewright.golden.network.feeds import batches, fixed_batch, join
+from scalewright.golden.network.graph import Graph, evaluator
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.parameters.engine import (
     EngineSize,
@@ -22,13 +24,13 @@ from scalewright.sim.cli.parameters.engine import (
     layer_table,
     layers_line,
     reloading_line,
-    require_input,
 )
+from scalewright.sim.cli.parameters.inputs import batch_of, count_of, load_inputs, paths_of
 from scalewright.sim.cli.parameters.options import json_option, output_path, progress_bar
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
-from scalewright.sim.execution.products import signal_to_noise_db
+from scalewright.sim.execution.products import Ratio
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import require_writable, write_json
@@ -38,7 +40,7 @@ from scalewright.sim.models.quantized_model import read_model
 
 @click.command(cls=SectionedCommand)
 @click.argument("model", metavar="MODEL.vsq.onnx", type=click.Path(path_type=Path))
-@click.argument("inputs", metavar="INPUTS")
+@click.argument("inputs", metavar="INPUTS...", nargs=-1, required=True)
 @click.option("--labels", metavar="LABELS", help="Classes (N,): the accuracy is reported.")
 @click.option(
     "--on",
@@ -60,7 +62,7 @@ from scalewright.sim.models.quantized_model import read_model
 @json_option
 def run(
     model: Path,
-    inputs: str,
+    inputs: tuple[str, ...],
     labels: str | None,
     where: str,
     float_model: Path | None,
@@ -70,9 +72,10 @@ def run(
 ) -> int:
     """Run a quantized network: matrix products on the engine, all other operators on the host.
 
-    INPUTS (N, ...) is a .npy file, .npz:NAME or .safetensors:NAME. Each layer has a row, with the
-    results that saturated; --float adds the signal-to-noise ratio against the float network. Exit
-    status 1 if any result of the engine differs from the golden network's.
+    INPUTS (N, ...) is a .npy file, .npz:NAME or .safetensors:NAME; for a network of several inputs
+    NAME=FILE for each, or one .npz with all. Each layer has a row, with the results that saturated;
+    --float adds the signal-to-noise ratio against the float network. Exit status 1 if any result of
+    the engine differs from the golden network's.
 
     \b
     Example:
@@ -81,40 +84,31 @@ def run(
     """
     if out is not None:
         tensor_file.require_writable_kind(out)
-    require_writable(out, json_file, inputs=[model, inputs, labels, float_model])
+    require_writable(
+        out, json_file, inputs=[model, *paths_of(inputs), labels, float_model]
+    )
     network, default = read_model(model)
     config = size.apply(default)
     graph = None if float_model is None else read_graph(float_model)
-    x = tensor_file.load(inputs)
-    require_input(inputs, x, network.input_shape)
-    classes = None if labels is None else _load_labels(labels, len(x))
-    ran: NetworkRun | None = None
-    saturated: dict[str, int] = {}
+    x = load_inputs(inputs, network.inputs)
+    count = count_of(x)
+    classes = None if labels is None else _load_labels(labels, count)
     try:
-        real = {} if graph is None else _evaluated(graph, x)
-        if where == "rtl":
-            words = count_words(network, x, config)
-            with progress_bar("words", words) as advance:
-                ran = run_on_rtl(network, x, config, words=words, progress=advance)
-            tensors = ran.tensors
-            saturated = {layer.name: layer.saturated for layer in ran.layers}
-        else:
-            with progress_bar("steps on golden", len(network.steps)) as advance:
-                counting = _counting(config, saturated)
-                tensors = run_network(network, x, config, run=counting, progress=advance)
+        execution = _execute(network, graph, x, config, on_rtl=where == "rtl")
     except (ValueError, TypeError) as error:
-        raise ValueError(printable(f"{model} on {inputs}: {error}")) from None
-    outputs = as_real(tensors[network.output])
-    noise = {p.name: _noise(real.get(p.output), tensors[p.output]) for p in network.products}
-    results: dict[str, Any] = {"model": str(model), "inputs": inputs, "on": where}
-    results |= {"config": config.as_dict(), "count": len(x), "saturated": sum(saturated.values())}
+        raise ValueError(printable(f"{model} on {', '.join(inputs)}: {error}")) from None
+    ran, saturated = execution.ran, execution.saturated
+    noise = {each.name: execution.noise.get(each.output) for each in network.products}
+    outputs = execution.outputs[network.outputs[0]]
+    results: dict[str, Any] = {"model": str(model), "inputs": list(inputs), "on": where}
+    results |= {"config": config.as_dict(), "count": count, "saturated": sum(saturated.values())}
     if ran is not None:
         layer_table(ran, noise).print()
-        click.echo(layers_line(ran, config, len(x)))
+        click.echo(layers_line(ran, config, count))
         if reloading := reloading_line(network, config):
             click.echo(reloading)
         results["layers"] = [
-            {**layer.as_dict(), "snr_db": noise[layer.name]} for layer in ran.layers
+            {**layer.as_dict(), "snr_db": noise.get(layer.name)} for layer in ran.layers
         ]
         results["cycles"], results["mismatches"] = ran.cycles, ran.mismatch_count
     else:
@@ -124,37 +118,35 @@ def run(
                 "name": product.name,
                 "output": product.output,
                 "kind": product.kind,
-                "snr_db": noise[product.name],
+                "snr_db": noise.get(product.name),
                 "saturated": saturated[product.name],
             }
             for product in network.products
         ]
-    floats = None if graph is None else real[graph.output]
-    results["snr_db"] = _noise(floats, tensors[network.output])
+    floats = execution.floats
+    results["snr_db"] = execution.noise.get(network.outputs[0])
     click.echo(
-        f"{len(x)} inputs: {results['saturated']:,} results saturated"
+        f"{count} inputs: {results['saturated']:,} results saturated"
         + ("" if results["snr_db"] is None else f"; SNR of the outputs {results['snr_db']:.2f} dB")
     )
     if classes is not None:
         accuracy = _accuracy(outputs, classes)
         results["accuracy"] = accuracy
-        text = f"accuracy on {len(x)} inputs: {100 * accuracy:.2f} %"
+        text = f"accuracy on {count} inputs: {100 * accuracy:.2f} %"
         if floats is not None:
             results["float_accuracy"] = _accuracy(floats, classes)
             text += f", of the float network {100 * results['float_accuracy']:.2f} %"
         click.echo(text)
     if out is not None:
-        tensor_file.save(out, {"outputs": outputs}, {"model": str(model), "on": where})
-        click.echo(f"outputs {outputs.shape}: {out}")
+        # The only one goes by this name, whatever the model calls it.
+        saved = {"outputs": outputs} if len(network.outputs) == 1 else execution.outputs
+        tensor_file.save(out, saved, {"model": str(model), "on": where})
+        shapes = ", ".join(f"{name} {values.shape}" for name, values in saved.items())
+        click.echo(printable(f"{shapes}: {out}"))
     following = _next(model, inputs, config, on_rtl=ran is not None)
     write_json(json_file, {**results, "next": shlex.join(following)})
     say_next(following)
     return DIFFERENT if ran is not None and ran.mismatch_count else 0
-
-
-def _evaluated(graph: Graph, x: Floats) -> dict[str, Floats]:
-    with progress_bar("nodes in floats", len(graph.nodes)) as advance:
-        return evaluate(graph, x, progress=advance)
 
 
 def _load_labels(source: str, count: int) -> npt.NDArray[Any]:
@@ -166,26 +158,81 @@ def _load_labels(source: str, count: int) -> npt.NDArray[Any]:
     return classes
 
 
-def _counting(config: EngineConfig, saturated: dict[str, int]) -> Run:
-    """Golden, which notes how many results of each product saturate."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Execution:
+    """What running a network gave.
 
-    def run_counted(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
-        result = run_layer(layer, activations, config)
-        saturated[product.name] = int(result.saturated.sum())
-        return result
+    Attributes:
+        outputs: Of the network, by name.
+        floats: The first output of the network before quantization, or None.
+        noise: Signal-to-noise ratios in dB against it, by tensor, as far as there are.
+        saturated: Saturated results by product.
+        ran: What the engine took, or None.
+    """
 
-    return run_counted
+    outputs: dict[str, npt.NDArray[Any]]
+    floats: npt.NDArray[Any] | None
+    noise: dict[str, float]
+    saturated: dict[str, int]
+    ran: NetworkRun | None
 
 
-def _noise(real: Floats | None, tensor: Tensor) -> float | None:
-    """Signal-to-noise ratio in dB against the float network; None where that has no such tensor."""
-    values = as_real(tensor)
-    if real is None or real.shape != values.shape:
-        return None
-    return signal_to_noise_db(real.astype(np.float64), values.astype(np.float64))
+def _execute(
+    network: Network,
+    graph: Graph | None,
+    x: Mapping[str, npt.NDArray[Any]],
+    config: EngineConfig,
+    *,
+    on_rtl: bool,
+) -> _Execution:
+    count, batch = count_of(x), batch_of(x)
+    names = [*(product.output for product in network.products), *network.outputs]
+    compute = None if graph is None else evaluator(graph, names)
+    saturated: Counter[str] = Counter({product.name: 0 for product in network.products})
+    ratios: dict[str, Ratio] = {}
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in network.outputs}
+    floats: list[npt.NDArray[Any]] = []
+
+    def compare(inputs: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        real = {} if compute is None else compute(inputs)
+        for name in dict.fromkeys(names):
+            values = as_real(tensors[name])
+            if name in parts:
+                parts[name].append(values)
+            if name in real and real[name].shape == values.shape:
+                ratios.setdefault(name, Ratio()).add(real[name], values)
+        if network.outputs[0] in real:
+            floats.append(real[network.outputs[0]])
+
+    def run_counted(product: Product, work: list[Part]) -> list[LayerResult]:
+        results = [run_layer(part.layer, part.activations, config) for part in work]
+        saturated[product.name] += sum(int(result.saturated.sum()) for result in results)
+        return results
+
+    ran = None
+    size = fixed_batch(network.inputs) or batch
+    if on_rtl:
+        words = count_words(network, x, config, batch=batch)
+        with progress_bar("words", words) as advance:
+            ran = run_on_rtl(network, x, config, words=words, batch=batch, progress=advance)
+        saturated.update({layer.name: layer.saturated for layer in ran.layers})
+        compare(x, ran.tensors)
+    else:
+        with progress_bar("inputs on golden", count) as advance:
+            for part in batches(x, size):
+                compare(part, run_network(network, part, config, run=run_counted, keep=names))
+                advance(count_of(part))
+    joined = {name: join([(v, len(v)) for v in values], name) for name, values in parts.items()}
+    return _Execution(
+        outputs=joined,
+        floats=np.concatenate(floats) if floats else None,
+        noise={name: ratio.db for name, ratio in ratios.items()},
+        saturated=dict(saturated),
+        ran=ran,
+    )
 
 
-def _accuracy(outputs: Floats, classes: npt.NDArray[Any]) -> float:
+def _accuracy(outputs: npt.NDArray[Any], classes: npt.NDArray[Any]) -> float:
     rows = outputs.reshape(len(outputs), -1)
     if len(rows) != len(classes):
         raise ValueError(
@@ -194,10 +241,10 @@ def _accuracy(outputs: Floats, classes: npt.NDArray[Any]) -> float:
     return float(np.mean(rows.argmax(axis=1) == classes))
 
 
-def _next(model: Path, inputs: str, config: EngineConfig, *, on_rtl: bool) -> list[str]:
+def _next(model: Path, inputs: Sequence[str], config: EngineConfig, *, on_rtl: bool) -> list[str]:
     """The command that follows: the engine after golden, its Verilog after that."""
     if not on_rtl:
-        return ["scalewright", "run", str(model), inputs]
+        return ["scalewright", "run", str(model), *inputs]
     datapath = config.datapath
     options = {
         "--vector-size": datapath.vector_size,

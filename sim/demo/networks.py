@@ -111,12 +111,13 @@ def run_network_demo(
     digits = Digits.load()
     x, labels = inputs_of(name, digits.images[:images]), digits.labels[:images]
     network = quantized(name, config)
-    real = evaluate(NETWORKS[name](), x)[network.output]
-    golden = as_real(run_network(network, x, config)[network.output])
+    (output,) = network.outputs
+    real = evaluate(NETWORKS[name](), x, keep=[output])[output]
+    golden = as_real(run_network(network, x, config, keep=[output])[output])
     started = perf_counter()
     run = run_on_rtl(network, x, config, words=words, progress=progress)
     seconds = perf_counter() - started
-    rtl = as_real(run.tensors[network.output])
+    rtl = as_real(run.tensors[output])
 
     def accuracy(outputs: Floats) -> float:
         return float(np.mean(outputs.argmax(axis=1) == labels))

@@ -8,8 +8,10 @@ import numpy as np
 
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network import Network, Product, Tensor, run_network
-from scalewright.golden.quantized import Floats, Quantized
+from scalewright.golden.network import Network, Part, Product, Tensor, run_network
+from scalewright.golden.network.feeds import Values
+from scalewright.golden.network.product import joined
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.plan import Mismatch, Outcome, Phase
 from scalewright.sim.blocks import design_of
 from scalewright.sim.execution.tiling import (
@@ -66,6 +68,15 @@ class LayerReport:
         """Share of the lanes' multiplications that the network asks for: no padding, no waiting."""
         return self.multiplications / self.capacity
 
+    def joined(self, other: "LayerReport") -> "LayerReport":
+        """This report and another one of the same product as one."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in vars(self)
+            if name not in ("name", "kind")
+        }
+        return replace(self, **sums)
+
     def as_dict(self) -> dict[str, Any]:
         """The report, ready for JSON."""
         return {
@@ -106,10 +117,11 @@ class NetworkRun:
 
 def run_on_rtl(
     network: Network,
-    x: Floats,
+    x: Values,
     config: EngineConfig,
     *,
     words: int = 0,
+    batch: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> NetworkRun:
     """Run a network on the simulated engine, layer by layer.
@@ -119,10 +131,11 @@ def run_on_rtl(
 
     Args:
         network: The network.
-        x: Its input (N, ...).
+        x: Its input (N, ...), or its inputs by name.
         config: The engine.
         words: How many words it will send, as `count_words` says: many make an optimised simulator
             worth its build.
+        batch: How many inputs are computed at once; all by default.
         progress: Called now and then with the number of words sent since the last call.
 
     Raises:
@@ -131,57 +144,87 @@ def run_on_rtl(
         SimulationError: The simulation broke off, or breached the stream protocol.
     """
     built = build_player(design_of("engine", config), words)
-    reports: list[LayerReport] = []
+    reports: dict[str, LayerReport] = {}
 
-    def run(product: Product, layer: Layer, activations: Quantized) -> LayerResult:
-        rows, vectors = activations.elements.shape[:2]
-        step = _rows_at_once(layer, vectors, config)
-        plays = [
-            _play(built, config, product.name, layer, _rows(activations, start, step), progress)
-            for start in range(0, rows, step)
-        ]
-        outcomes = [play.outcome for play in plays]
-        results = [play.result for play in plays]
-        cycles = sum(outcome.cycles for outcome in outcomes)
-        reports.append(
-            LayerReport(
-                name=product.name,
-                kind=product.kind,
-                rows=rows,
-                cycles=cycles,
-                busy=sum(play.busy for play in plays),
-                multiplications=rows * layer.channels * product.length,
-                capacity=cycles * config.lanes * config.datapath.vector_size,
-                results=sum(len(outcome.results[RESULTS]) for outcome in outcomes),
-                saturated=sum(int(result.saturated.sum()) for result in results),
-                mismatch_count=sum(outcome.mismatch_count for outcome in outcomes),
-                mismatches=[m for outcome in outcomes for m in outcome.mismatches],
-            )
-        )
-        return _joined(results)
+    def run(product: Product, parts: list[Part]) -> list[LayerResult]:
+        results = []
+        for part in parts:
+            vectors = part.activations.elements.shape[1]
+            step = _rows_at_once(part.layer, vectors, config)
+            plays = [
+                _play(
+                    built,
+                    config,
+                    product.name,
+                    part.layer,
+                    _rows(part.activations, start, step),
+                    progress,
+                )
+                for start in range(0, len(part.activations.elements), step)
+            ]
+            report = _report(product, part, plays, config)
+            before = reports.get(product.name)
+            reports[product.name] = report if before is None else before.joined(report)
+            results.append(joined([play.result for play in plays], 0))
+        rows = len(parts[0].activations.elements) * (len(parts) if product.right else 1)
+        whole = reports[product.name]
+        reports[product.name] = replace(whole, rows=whole.rows + rows)
+        return results
 
-    tensors = run_network(network, x, config, run=run)
-    return NetworkRun(tensors=tensors, layers=reports)
+    tensors = run_network(network, x, config, run=run, batch=batch)
+    return NetworkRun(tensors=tensors, layers=list(reports.values()))
 
 
-def count_words(network: Network, x: Floats, config: EngineConfig) -> int:
+def _report(
+    product: Product, part: Part, plays: list["_Play"], config: EngineConfig
+) -> LayerReport:
+    """What a part of a layer took, its rows not yet counted."""
+    outcomes = [play.outcome for play in plays]
+    rows, vectors = part.activations.elements.shape[:2]
+    cycles = sum(outcome.cycles for outcome in outcomes)
+    length = product.length or vectors * config.datapath.vector_size
+    return LayerReport(
+        name=product.name,
+        kind=product.kind,
+        rows=0,
+        cycles=cycles,
+        busy=sum(play.busy for play in plays),
+        multiplications=rows * part.layer.channels * length,
+        capacity=cycles * config.lanes * config.datapath.vector_size,
+        results=sum(len(outcome.results[RESULTS]) for outcome in outcomes),
+        saturated=sum(int(play.result.saturated.sum()) for play in plays),
+        mismatch_count=sum(outcome.mismatch_count for outcome in outcomes),
+        mismatches=[m for outcome in outcomes for m in outcome.mismatches],
+    )
+
+
+def count_words(
+    network: Network, x: Values, config: EngineConfig, *, batch: int | None = None
+) -> int:
     """Words that `run_on_rtl` sends for an input; golden runs the network to find out."""
     total = 0
 
-    def count(_: Product, layer: Layer, activations: Quantized) -> LayerResult:
+    def count(_: Product, parts: list[Part]) -> list[LayerResult]:
         nonlocal total
-        rows, vectors = activations.elements.shape[:2]
-        channels = layer.padded(config.channels).channels
-        fits = vectors * config.groups <= config.depth
-        simulations = -(-rows // _rows_at_once(layer, vectors, config))
-        loads = simulations if fits else -(-vectors // config.depth) * rows
-        # Activations for each tile, weights and parameters as often as they are loaded.
-        total += rows * vectors * channels // config.lanes
-        total += channels * vectors * (simulations if fits else rows) + channels * loads
-        return run_layer(layer, activations, config)
+        results = []
+        for part in parts:
+            total += _words(part, config)
+            results.append(run_layer(part.layer, part.activations, config))
+        return results
 
-    run_network(network, x, config, run=count)
+    run_network(network, x, config, run=count, keep=(), batch=batch)
     return total
+
+
+def _words(part: Part, config: EngineConfig) -> int:
+    rows, vectors = part.activations.elements.shape[:2]
+    channels = part.layer.padded(config.channels).channels
+    fits = vectors * config.groups <= config.depth
+    simulations = -(-rows // _rows_at_once(part.layer, vectors, config))
+    loads = simulations if fits else -(-vectors // config.depth) * rows
+    # Activations for each tile, weights and parameters as often as they are loaded.
+    total = rows * vectors * channels // config.lanes
+    return total + channels * vectors * (simulations if fits else rows) + channels * loads
 
 
 def _rows_at_once(layer: Layer, vectors: int, config: EngineConfig) -> int:
@@ -234,19 +277,3 @@ def _rows(activations: Quantized, start: int, count: int) -> Quantized:
         scales=None if scales is None else scales[rows],
     )
 
-
-def _joined(results: list[LayerResult]) -> LayerResult:
-    """Results of consecutive rows as one."""
-    saturated = np.concatenate([result.saturated for result in results])
-    first = results[0]
-    if first.vectors is None:
-        values = np.concatenate([result.values for result in results if result.values is not None])
-        return LayerResult(vectors=None, values=values, saturated=saturated)
-    parts = [result.vectors for result in results if result.vectors is not None]
-    scales = [part.scales for part in parts if part.scales is not None]
-    vectors = replace(
-        first.vectors,
-        elements=np.concatenate([part.elements for part in parts]),
-        scales=np.concatenate(scales) if scales else None,
-    )
-    return LayerResult(vectors=vectors, values=None, saturated=saturated)

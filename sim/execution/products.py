@@ -114,6 +114,31 @@ def signal_to_noise_db(signal: npt.NDArray[Any], approximation: npt.NDArray[Any]
         return float(10 * np.log10(energy / error))
 
 
+@dataclass
+class Ratio:
+    """Signal-to-noise ratio of a tensor that comes batch by batch.
+
+    Attributes:
+        energy: Of the signal so far.
+        error: Energy of the difference so far.
+    """
+
+    energy: float = 0.0
+    error: float = 0.0
+
+    def add(self, signal: npt.NDArray[Any], approximation: npt.NDArray[Any]) -> None:
+        """Take a batch."""
+        exact = signal.astype(np.float64)
+        self.energy += float(np.sum(exact**2))
+        self.error += float(np.sum((exact - approximation) ** 2))
+
+    @property
+    def db(self) -> float:
+        """The ratio in dB; infinite without error."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(10 * np.log10(np.float64(self.energy) / self.error))
+
+
 def matmul_words(
     design: Design, weights: Quantized, activations: Quantized, config: DatapathConfig
 ) -> tuple[Words, Words]:

@@ -1,7 +1,8 @@
 """Reads float networks from ONNX files.
 
-Constants are computed first, then what is not supported is listed, then the model is brought to the
-opset of golden/network/operators.py, and batch normalization and biases become parts of products.
+Constants are computed first, then the model is brought to float32 and to the opset of what is
+written, quantized models lose their rounding, and batch normalization and biases become parts of
+products. What is no product is left as it is, for ONNX Runtime.
 """
 
 from collections import Counter
@@ -11,29 +12,28 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, inliner, numpy_helper
 
-from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node
-from scalewright.golden.network.operators import OPERATORS
-from scalewright.golden.network.quantization import product_problems
+from scalewright.golden.network.feeds import Input
+from scalewright.golden.network.graph import Graph, Node
+from scalewright.golden.network.operands import product_problems
 from scalewright.sim.files.names import listing
+from scalewright.sim.models.canonical import Names, canonical
 from scalewright.sim.models.constants import fold_constants
 from scalewright.sim.models.file import label_of, load_model, naming, opset_of
+from scalewright.sim.models.float32 import FLOATS, graphs_of, to_float32
 from scalewright.sim.models.folding import Folding
+from scalewright.sim.models.host import OPSET, OnnxHost
+from scalewright.sim.models.rounding import without_rounding
 
-# That of golden's operators.
-_OPSET = 21
 # They do nothing to a network that is not being trained.
 _PASSING = ("Identity", "Dropout")
-# Attributes without a meaning here, at the only values that they may have.
-_IDLE = {"MaxPool": {"storage_order": 0}, "BatchNormalization": {"training_mode": 0}}
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
-_INTEGERS = (TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
-_UNSUPPORTED = "is not supported"
+# Domains of operators whose definitions the onnx package has.
+_DEFINED = ("", "ai.onnx", "ai.onnx.ml")
 
 
 def read_graph(path: Path, *, quantizable: bool = False) -> Graph:
-    """Read a float network: one input, one output, batch normalization folded into products.
+    """Read a float network, batch normalization folded into products.
 
     Args:
         path: The file.
@@ -41,8 +41,8 @@ def read_graph(path: Path, *, quantizable: bool = False) -> Graph:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no valid ONNX model, or has what is not supported: one line that begins
-            with the path and has all of it, each node by its output.
+        ValueError: It is no valid ONNX model, or has what ONNX Runtime cannot compute: one line
+            that begins with the path and has all of it, each node by its output.
     """
     model = load_model(path)
     with naming(path):
@@ -50,50 +50,100 @@ def read_graph(path: Path, *, quantizable: bool = False) -> Graph:
 
 
 def _graph(model: onnx.ModelProto, quantizable: bool) -> Graph:
-    source, output = _ends(model.graph)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    to_float32(model.graph)
+    inputs = inputs_of(model.graph)
     problems = fold_constants(model)
-    problems += [text for node in model.graph.node for text in _node_problems(node)]
+    problems += [text for node in model.graph.node for text in _node_problems(node, model)]
     if not problems:
         model = _converted(model)
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    constants: dict[str, Any] = {}
+    without_rounding(model.graph)
+    constants = {each.name: array_of(each) for each in model.graph.initializer}
+    nodes, outputs = _nodes(model, constants, problems)
+    axes = _axes(model)
+    names = Names({name for node in nodes for name in (*node.taken, *node.given)}, constants)
+    nodes = [new for node in nodes for new in canonical(node, constants, axes, names)]
+    folded = Folding(nodes, constants, outputs, axes)
+    graph = Graph(
+        nodes=tuple(folded.nodes),
+        constants=constants,
+        inputs=inputs,
+        outputs=outputs,
+        host=OnnxHost({each.domain: each.version for each in model.opset_import}),
+    )
+    _require_none(problems + (product_problems(graph) if quantizable else []))
+    return graph
+
+
+def _nodes(
+    model: onnx.ModelProto, constants: dict[str, Any], problems: list[str]
+) -> tuple[list[Node], tuple[str, ...]]:
+    """The nodes that do something, and the outputs."""
     aliases: dict[str, str] = {}
     found: list[Node] = []
+    given = [value.name for value in model.graph.output]
     names = unique_names(model.graph.node)
     for proto, name in zip(model.graph.node, names, strict=True):
-        tensors = tuple(aliases.get(tensor, tensor) for tensor in proto.input)
-        node = Node(
-            name=name,
-            kind=proto.op_type,
-            inputs=tuple(filter(None, tensors)),
-            output=proto.output[0],
-            attributes=node_attributes(proto),
-        )
-        for tensor in node.inputs:
-            if tensor in stored and tensor not in constants:
-                try:
-                    constants[tensor] = array_of(stored[tensor], (*_FLOATS, *_INTEGERS))
-                except ValueError as error:
-                    problems.append(f"{node.label}: {error}")
-        if proto.op_type not in _PASSING or not node.inputs:
+        node = node_of(proto, name, aliases)
+        passing = proto.op_type in _PASSING and proto.domain in _DEFINED and not any(proto.output[1:])
+        if not passing or node.output in given:
             found.append(node)
         elif len(node.inputs) == 3 and np.any(constants.get(node.inputs[2], True)):
             problems.append(f"{node.label}: training_mode must be constant and false")
         else:
-            aliases[node.output] = tensors[0]
-    output = aliases.get(output, output)
-    folded = Folding(found, constants, output, _ranks(model))
-    problems += folded.problems
-    problems += [text for node in folded.nodes for text in _gaps(node, constants, stored)]
-    graph = Graph(
-        nodes=tuple(folded.nodes),
-        constants=constants,
-        input=source.name,
-        output=output,
-        input_shape=shape_of(source),
+            aliases[node.output] = node.inputs[0]
+    return found, tuple(given)
+
+
+def node_of(proto: onnx.NodeProto, name: str, aliases: dict[str, str] | None = None) -> Node:
+    """A node of a file, by some name, that takes other tensors in the place of some."""
+    aliases = aliases or {}
+    proto_captures = dict.fromkeys(_captures(proto))
+    renamed = proto
+    if any(each in aliases for each in proto_captures):
+        renamed = onnx.NodeProto()
+        renamed.CopyFrom(proto)
+        _rename_captures(renamed, aliases)
+    inputs = [aliases.get(tensor, tensor) for tensor in proto.input]
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    return Node(
+        name=name,
+        kind=proto.op_type,
+        inputs=tuple(inputs),
+        outputs=tuple(proto.output),
+        attributes=node_attributes(renamed),
+        domain="" if proto.domain == "ai.onnx" else proto.domain,
+        captures=tuple(aliases.get(each, each) for each in proto_captures),
     )
-    _require_none(problems + (product_problems(graph) if quantizable else []))
-    return graph
+
+
+def _captures(proto: onnx.NodeProto) -> Iterator[str]:
+    """Names of tensors that branches and bodies of a node take from around them."""
+    for attribute in proto.attribute:
+        for graph in graphs_of(attribute):
+            known = {value.name for value in graph.input}
+            known |= {tensor.name for tensor in graph.initializer}
+            for node in graph.node:
+                for name in (*node.input, *_captures(node)):
+                    if name and name not in known:
+                        yield name
+                known |= set(node.output)
+            for value in graph.output:
+                if value.name not in known:
+                    yield value.name
+
+
+def _rename_captures(proto: onnx.NodeProto, aliases: dict[str, str]) -> None:
+    for attribute in proto.attribute:
+        for graph in graphs_of(attribute):
+            for node in graph.node:
+                for index, name in enumerate(node.input):
+                    node.input[index] = aliases.get(name, name)
+                _rename_captures(node, aliases)
+            for value in graph.output:
+                value.name = aliases.get(value.name, value.name)
 
 
 def shape_of(value: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
@@ -119,78 +169,49 @@ def unique_names(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
         yield name
 
 
-def array_of(tensor: TensorProto, types: Iterable[int]) -> Any:
-    """A constant: floats as float32, integers as they are.
-
-    Raises:
-        ValueError: One of another type than these.
-    """
-    if tensor.data_type not in types:
-        kind = TensorProto.DataType.Name(tensor.data_type)
-        wanted = ", ".join(TensorProto.DataType.Name(each) for each in types)
-        raise ValueError(f"its constant {tensor.name} is of type {kind}, not {wanted}")
-    array = numpy_helper.to_array(tensor)
-    if tensor.data_type in _FLOATS:
-        with np.errstate(over="ignore"):  # infinite then, and seen as that
-            return array.astype(np.float32)
-    return array
+def array_of(tensor: TensorProto) -> Any:
+    """A constant as an array."""
+    return numpy_helper.to_array(tensor)
 
 
 def node_attributes(proto: onnx.NodeProto) -> dict[str, Any]:
-    """Attributes of a node as Python values, text as str."""
-    idle = _IDLE.get(proto.op_type, {})
-    found = {}
+    """Attributes of a node as Python values, text as str; empty lists as they are in the file."""
+    found: dict[str, Any] = {}
     for attribute in proto.attribute:
-        value = onnx.helper.get_attribute_value(attribute)
-        value = value.decode(errors="replace") if isinstance(value, bytes) else value
-        if attribute.name not in idle or idle[attribute.name] != value:
-            found[attribute.name] = value
+        value = helper.get_attribute_value(attribute)
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        found[attribute.name] = attribute if isinstance(value, list) and not value else value
     return found
 
 
-def _ends(graph: onnx.GraphProto) -> tuple[onnx.ValueInfoProto, str]:
-    """The input, and the name of the output."""
+def inputs_of(graph: onnx.GraphProto) -> tuple[Input, ...]:
+    """The inputs of a model.
+
+    Raises:
+        ValueError: One that is no tensor of numbers.
+    """
     stored = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in stored]
-    for values, what in ((inputs, "input"), (graph.output, "output")):
-        if len(values) != 1:
-            names = listing(value.name for value in values)
-            raise ValueError(f"must have one {what}, not {len(values)}: {names}")
-    kind = inputs[0].type.tensor_type.elem_type
-    if kind not in _FLOATS:
-        known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
-        raise ValueError(f"its input {inputs[0].name} must have floats, not {known}")
-    return inputs[0], graph.output[0].name
+    inputs = []
+    for value in graph.input:
+        if value.name in stored:
+            continue
+        kind = value.type.tensor_type.elem_type
+        names = TensorProto.DataType.values()
+        dtype = helper.tensor_dtype_to_np_dtype(kind) if kind in names and kind else None
+        if dtype is None or dtype.kind not in "fiub":
+            known = TensorProto.DataType.Name(kind) if kind in names else kind
+            raise ValueError(f"its input {value.name} must have numbers, not {known}")
+        inputs.append(Input(name=value.name, shape=shape_of(value), dtype=dtype))
+    return tuple(inputs)
 
 
-def _node_problems(node: onnx.NodeProto) -> Iterator[str]:
-    """What is not supported of a node that is not constant."""
-    where = label_of(node)
-    known = (*OPERATORS, *_PASSING, "BatchNormalization")
-    if node.domain not in ("", "ai.onnx"):
-        yield f"{where}: operator {node.op_type} of {node.domain} is not supported"
-    elif node.op_type not in known:
-        yield f"{where}: operator {node.op_type} {_UNSUPPORTED}"
-    elif node.op_type == "BatchNormalization":
-        if node_attributes(node).get("spatial", 1) != 1:
-            yield f"{where}: spatial must be 1"
-        if node_attributes(node).get("training_mode", 0):
-            yield f"{where}: training_mode must be 0"
-    elif node.op_type != "Dropout" and any(node.output[1:]):
-        yield f"{where}: must have one output, not also {listing(filter(None, node.output[1:]))}"
-
-
-def _gaps(node: Node, constants: dict[str, Any], stored: Collection[str]) -> Iterator[str]:
-    """What a product lacks, unless it is stored and only of a type that is not supported."""
-    if node.kind in MATRIX_KINDS:
-        moving = [tensor for tensor in node.inputs[1:] if tensor not in {*constants, *stored}]
-        if moving and node.inputs[0] in constants:
-            yield f"{node.label}: its constant {node.inputs[0]} must be the second factor"
-        elif moving:
-            yield (
-                f"{node.label}: {moving[0]} must be constant: products of two activations are not "
-                "supported"
-            )
+def _node_problems(node: onnx.NodeProto, model: onnx.ModelProto) -> Iterator[str]:
+    """What is not known of a node that is not constant."""
+    if node.domain in _DEFINED and not onnx.defs.has(
+        node.op_type, opset_of(model), "" if node.domain == "ai.onnx" else node.domain
+    ):
+        yield f"{label_of(node)}: ONNX has no operator {node.op_type} in opset {opset_of(model)}"
 
 
 def _require_none(problems: list[str]) -> None:
@@ -199,31 +220,32 @@ def _require_none(problems: list[str]) -> None:
     for problem in dict.fromkeys(problems):
         where, _, reason = problem.partition(": ")
         reasons.setdefault(reason, []).append(where)
-    texts = []
-    for reason, places in reasons.items():
-        texts.append(f"{listing(places)}: {reason}")
-    if any(text.endswith(_UNSUPPORTED) for text in texts):
-        texts.append(f"these are: {', '.join(OPERATORS)}, BatchNormalization behind a product")
-    if texts:
-        raise ValueError("; ".join(texts))
+    if reasons:
+        raise ValueError(
+            "; ".join(f"{listing(places)}: {reason}" for reason, places in reasons.items())
+        )
 
 
 def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model in golden's opset."""
-    if (version := opset_of(model)) == _OPSET:
+    """The model in the opset of what is written, or in its own where that is newer."""
+    if (version := opset_of(model)) >= OPSET:
         return model
     try:
-        converted = onnx.version_converter.convert_version(model, _OPSET)
+        converted = onnx.version_converter.convert_version(model, OPSET)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
         raise ValueError(
-            f"cannot be converted from opset {version} to {_OPSET}; export it with that: {error}"
+            f"cannot be converted from opset {version} to {OPSET}; export it with that: {error}"
         ) from None
     fold_constants(converted)  # what the converter adds
     return converted
 
 
-def _ranks(model: onnx.ModelProto) -> dict[str, int]:
-    """Axes of the tensors, as far as they follow from those of the input."""
+def _axes(model: onnx.ModelProto) -> dict[str, int]:
+    """How many axes tensors have, as far as it follows from the inputs."""
     graph = onnx.shape_inference.infer_shapes(model).graph
-    known = [value for value in graph.value_info if value.type.tensor_type.HasField("shape")]
+    known = [
+        value
+        for value in (*graph.input, *graph.value_info, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+    ]
     return {value.name: len(value.type.tensor_type.shape.dim) for value in known}

@@ -12,16 +12,21 @@ have no per-vector scales with activations rounded to 8 bits: its session option
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.network import Network
+from scalewright.golden.network import Network, Region, Tensor, as_real
+from scalewright.golden.network.feeds import Input, fixed_batch
 from scalewright.sim.models.constants import fold_constants
 from scalewright.sim.models.file import load_model, naming
-from scalewright.sim.models.functions import DOMAIN, IR_VERSION, OPSET, VERSION, functions
+from scalewright.sim.models.functions import DOMAIN, VERSION, functions
+from scalewright.sim.models.host import IR_VERSION, OPSET, OnnxHost
 from scalewright.sim.models.reader import ModelReader
 from scalewright.sim.models.writer import ModelWriter
 
@@ -31,27 +36,44 @@ _LARGEST_FACTS = 1000
 
 
 def write_model(
-    network: Network,
-    config: EngineConfig,
-    input_shape: tuple[int | None, ...],
-    output_shape: tuple[int | None, ...],
+    network: Network, config: EngineConfig, results: Mapping[str, Tensor]
 ) -> onnx.ModelProto:
     """A quantized network as an ONNX model.
 
-    Shapes are without the batch, with None where any size will do.
+    Args:
+        network: The network.
+        config: Its engine.
+        results: What it gives for some inputs, its outputs among them: the types and sizes of the
+            model's outputs.
     """
     writer = ModelWriter(network, config)
+    hosts = [step.host for step in network.steps if isinstance(step, Region)]
+    opsets = {"": OPSET}
+    for host in hosts:
+        if isinstance(host, OnnxHost):
+            opsets |= host.opsets
+    sizes = [size for each in network.inputs for size in (each.shape or (None, None))[1:]]
+    fixed = None not in sizes
     graph = helper.make_graph(
         writer.nodes,
         "scalewright",
-        [_value(network.input, input_shape)],
-        [_value(network.output, output_shape)],
+        [
+            _value(each.name, np.dtype(each.dtype), each.shape or (None,))
+            for each in network.inputs
+        ],
+        [
+            _value(name, real.dtype, _output_shape(real.shape, network.inputs, fixed))
+            for name, real in ((name, as_real(results[name])) for name in network.outputs)
+        ],
         writer.initializers,
     )
     model = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)],
-        functions=functions(),
+        opset_imports=[
+            *(helper.make_opsetid(name, version) for name, version in opsets.items()),
+            helper.make_opsetid(DOMAIN, VERSION),
+        ],
+        functions=functions(opsets[""]),
         ir_version=IR_VERSION,
         producer_name="scalewright",
     )
@@ -79,7 +101,7 @@ def read_model(path: Path) -> tuple[Network, EngineConfig]:
     with naming(path):
         config = _config(model)
         fold_constants(model, ())
-        return ModelReader(model.graph, config).network(), config
+        return ModelReader(model, config).network(), config
 
 
 def _config(model: onnx.ModelProto) -> EngineConfig:
@@ -111,5 +133,17 @@ def _config(model: onnx.ModelProto) -> EngineConfig:
         raise ValueError(f"its metadata {_CONFIG_KEY}: {error}") from None
 
 
-def _value(name: str, shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+def _output_shape(
+    shape: tuple[int, ...], inputs: Sequence[Input], fixed: bool
+) -> tuple[int | None, ...]:
+    """Sizes of an output: those seen, where those of the inputs are fixed but for their number."""
+    if not fixed:
+        return (None,) * len(shape)
+    return (fixed_batch(inputs), *shape[1:]) if shape else ()
+
+
+def _value(
+    name: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]
+) -> onnx.ValueInfoProto:
+    sizes = [("N" if size is None and not axis else size) for axis, size in enumerate(shape)]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), sizes)

@@ -10,38 +10,46 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto
 
 from scalewright.golden.activation import OPERATORS as ACTIVATIONS
-from scalewright.golden.config import ActivationFunction, EngineConfig
-from scalewright.golden.network import Network, Product, Quantize, Step
+from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
+from scalewright.golden.network import Block, Network, Product, Quantize
+from scalewright.golden.network.blocks import spread
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
-from scalewright.golden.network.operators import OPERATORS
+from scalewright.golden.network.schedule import Item, schedule, taken_by
 from scalewright.golden.quantized import Quantized
 from scalewright.sim.models.file import label_of
-from scalewright.sim.models.float_model import array_of, node_attributes, shape_of, unique_names
-from scalewright.sim.models.functions import DOMAIN
-from scalewright.sim.models.writer import channel_axis
-
-_TYPES = (
-    *(TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64),
-    *(TensorProto.INT4, TensorProto.INT8, TensorProto.UINT8, TensorProto.UINT16),
+from scalewright.sim.models.float_model import (
+    array_of,
+    inputs_of,
+    node_attributes,
+    node_of,
+    unique_names,
 )
-_QUANTIZING = ("QuantizeVectors", "QuantizeElements")
+from scalewright.sim.models.functions import DOMAIN
+from scalewright.sim.models.host import OnnxHost
+from scalewright.sim.models.writer import channel_axis, scale_block
+
+_QUANTIZING = ("QuantizeVectors", "QuantizeRows", "QuantizeColumns", "QuantizeElements")
+# Along which axis vectors lie that take the place of weights.
+_RIGHT = -2
 
 
 class ModelReader:
     """Reads the nodes that `ModelWriter` wrote."""
 
-    def __init__(self, graph: onnx.GraphProto, config: EngineConfig) -> None:
-        self._graph = graph
+    def __init__(self, model: onnx.ModelProto, config: EngineConfig) -> None:
+        self._graph = graph = model.graph
         self._config = config
+        self._host = OnnxHost(
+            {each.domain: each.version for each in model.opset_import if each.domain != DOMAIN}
+        )
         self._stored = {tensor.name: tensor for tensor in graph.initializer}
         self._names = {
             node.output[0]: name
             for node, name in zip(graph.node, unique_names(graph.node), strict=True)
         }
-        self._givers: dict[str, onnx.NodeProto] = {node.output[0]: node for node in graph.node}
+        self._givers = {name: node for node in graph.node for name in node.output if name}
         self._takers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in graph.node:
             for name in node.input:
@@ -55,65 +63,100 @@ class ModelReader:
         Raises:
             ValueError: What `ModelWriter` does not write; the message names the node.
         """
-        inputs = [value for value in self._graph.input if value.name not in self._stored]
-        if len(inputs) != 1 or len(self._outputs) != 1:
-            raise ValueError("must have one input and one output")
-        steps: list[Step] = []
+        inputs = inputs_of(self._graph)
+        if not inputs or not self._outputs:
+            raise ValueError("must have an input and an output")
         for node in self._graph.node:
-            if node.output[0] in self._read or node.op_type == "DequantizeLinear":
+            if self._is_product(node):
+                self._mark_weights(node.input[1])
+        items: list[Item] = []
+        for node in self._graph.node:
+            if node.output[0] in self._read:
                 continue
             try:
-                steps.append(self._step(node))
+                items.append(self._item(node))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{label_of(node)}: {error}") from None
-        constants = self._host_constants(steps)
-        self._require_given(steps, {inputs[0].name, *constants})
+        nodes = [item for item in items if isinstance(item, Node)]
+        taken = {name for node in nodes for name in node.taken}
+        taken |= {item.input for item in items if isinstance(item, Quantize)} | {*self._outputs}
+        constants = {n: array_of(self._stored[n]) for n in sorted(taken & self._stored.keys())}
+        self._require_given(items, {*(each.name for each in inputs), *constants})
         return Network(
-            steps=tuple(steps),
-            constants=constants,
-            input=inputs[0].name,
-            output=self._outputs[0],
-            input_shape=shape_of(inputs[0]),
+            steps=schedule(items, constants, self._outputs, self._host),
+            constants={
+                name: value
+                for name, value in constants.items()
+                if name in self._outputs
+                or any(isinstance(item, Quantize) and item.input == name for item in items)
+            },
+            inputs=inputs,
+            outputs=tuple(self._outputs),
         )
 
-    def _step(self, node: onnx.NodeProto) -> Step:
+    def _is_product(self, node: onnx.NodeProto) -> bool:
+        """Whether a node is a product of the engine: Rescale takes its result."""
+        if node.domain not in ("", "ai.onnx") or node.op_type not in MATRIX_KINDS:
+            return False
+        return any(
+            taker.domain == DOMAIN and taker.op_type == "Rescale"
+            for taker in self._takers[node.output[0]]
+        )
+
+    def _mark_weights(self, name: str) -> None:
+        """Count the nodes that dequantize weights as read."""
+        node = self._givers.get(name)
+        while node is not None and node.op_type == "DequantizeLinear" and len(node.input) > 1:
+            self._read.add(node.output[0])
+            node = self._givers.get(node.input[1])
+
+    def _item(self, node: onnx.NodeProto) -> Item:
         name, target = self._names[node.output[0]], node.output[0]
-        if any(node.output[1:]):
-            raise ValueError("must have one output")
         if node.domain == DOMAIN and node.op_type in _QUANTIZING:
-            gamma = self._scale(node)  # which counts the inputs
-            return Quantize(name=name, input=node.input[0], output=target, gamma=gamma)
-        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-            raise ValueError(f"operator {node.op_type} is not supported here")
-        if node.op_type in MATRIX_KINDS:
+            axes = self._axes(node)
+            if len(axes) != 1:
+                raise ValueError("products alike must take its result")
+            (axis,) = axes
+            gamma = self._scale(node, axis == _RIGHT)  # which counts the inputs
+            return Quantize(
+                name=name,
+                input=node.input[0],
+                output=target,
+                gamma=gamma,
+                axis=axis,
+                right=axis == _RIGHT,
+            )
+        if self._is_product(node):
             return self._product(node)
-        return Node(
-            name=name,
-            kind=node.op_type,
-            inputs=tuple(filter(None, node.input)),
-            output=target,
-            attributes=node_attributes(node),
-        )
+        if node.domain == DOMAIN:
+            raise ValueError(f"{node.op_type} must stand behind a product")
+        return node_of(node, name)
 
-    def _host_constants(self, steps: list[Step]) -> dict[str, Any]:
-        used = {name for step in steps if isinstance(step, Node) for name in step.inputs}
-        return {name: self._constant(name) for name in sorted(used & self._stored.keys())}
+    def _axes(self, node: onnx.NodeProto) -> set[int]:
+        """Along which axes the products that take a node's result want its vectors."""
+        tensor, axes = node.output[0], set()
+        for taker in self._takers[tensor]:
+            if taker.op_type in MATRIX_KINDS:
+                right = list(taker.input).index(tensor) == 1
+                axes.add(_RIGHT if right else 1 if taker.op_type == "Conv" else -1)
+        return axes
 
-    def _require_given(self, steps: list[Step], known: set[str]) -> None:
+    def _require_given(self, items: list[Item], known: set[str]) -> None:
         """Vectors go to products, and whatever a step takes another gives."""
         vectors: set[str] = set()
-        for step in steps:
-            where = label_of(self._givers[step.output])
-            for name in step.inputs if isinstance(step, Node) else (step.input,):
+        for item in items:
+            where = label_of(self._givers[item.output])
+            for name in taken_by(item):
                 if name not in known:
                     raise ValueError(f"{where}: no step gives its input {name}")
-            if isinstance(step, Product) and step.input not in vectors:
-                raise ValueError(f"{where}: its input {step.input} is not quantized")
-            known.add(step.output)
-            if isinstance(step, Quantize) or (isinstance(step, Product) and step.gamma is not None):
-                vectors.add(step.output)
-        if self._outputs[0] not in known:
-            raise ValueError(f"no step gives the output {self._outputs[0]}")
+                if isinstance(item, Product) and name not in vectors:
+                    raise ValueError(f"{where}: its input {name} is not quantized")
+            known |= set(item.given) if isinstance(item, Node) else {item.output}
+            if isinstance(item, Quantize) or (isinstance(item, Product) and item.gamma is not None):
+                vectors.add(item.output)
+        for name in self._outputs:
+            if name not in known:
+                raise ValueError(f"no step gives the output {name}")
 
     def _product(self, node: onnx.NodeProto) -> Product:
         behind = self._behind(node)
@@ -125,46 +168,64 @@ class ModelReader:
         _require_attribute(behind, "low", -limit)
         _require_attribute(behind, "high", limit - 1)
         unit, output = self._scale(behind), behind.output[0]
-        weights = self._quantized(node)
+        attributes = node_attributes(node) if node.op_type == "Conv" else {}
+        group = attributes.pop("group", 1)
+        giver = self._givers.get(node.input[1])
+        right = giver is not None and giver.domain == DOMAIN
+        blocks = () if right else self._blocks(node, group)
+        channels = sum(len(block.weights.gamma) for block in blocks)
         units = self._constant(behind.input[2]).reshape(-1)
-        if units.dtype != np.int32 or units.shape != weights.gamma.shape:
-            raise ValueError(f"its bias must be {len(weights.gamma)} INT32, not {units.shape}")
+        if units.dtype != np.int32 or units.shape != (channels or 1,):
+            raise ValueError(f"its bias must be {channels or 1} INT32, not {units.shape}")
+        if right and (node.op_type != "MatMul" or np.any(units)):
+            raise ValueError("a product of two activations must be a MatMul without bias")
         behind = self._take(behind)
         function = ActivationFunction.IDENTITY
         if behind is not None and behind.op_type in ACTIVATIONS:
             function = ACTIVATIONS[behind.op_type]
             output, behind = behind.output[0], self._take(behind)
         gamma = None
-        if behind is not None and behind.domain == DOMAIN and behind.op_type in _QUANTIZING:
+        if behind is not None and self._is_part(behind, -1 if node.op_type != "Conv" else 1, unit):
             output, gamma = behind.output[0], self._scale(behind)
             self._take(behind)
-            if abs(math.log2(gamma / unit) - 12) > 12 or math.log2(gamma / unit) % 1:
-                raise ValueError(f"gamma {gamma} must be its unit {unit} times 2^0 to 2^23")
         return Product(
             name=self._names[node.output[0]],
             kind=node.op_type,
             input=node.input[0],
             output=output,
-            weights=weights,
-            bias=(units.astype(np.int64) * unit).astype(np.float32),
-            attributes=node_attributes(node) if node.op_type == "Conv" else {},
+            blocks=blocks,
+            right=node.input[1] if right else None,
+            bias=(units[:channels].astype(np.int64) * unit).astype(np.float32),
+            attributes=attributes,
+            group=group,
             activation_function=function,
             unit=unit,
             gamma=gamma,
         )
 
+    def _is_part(self, node: onnx.NodeProto, axis: int, unit: float) -> bool:
+        """Whether a node quantizes results of some unit as the engine does, vectors along an axis.
+
+        If not, it is the host's.
+        """
+        if node.domain != DOMAIN or node.op_type not in _QUANTIZING or self._axes(node) - {axis}:
+            return False
+        fraction_bits = math.log2(self._scale(node) / unit)
+        return fraction_bits % 1 == 0 and fraction_bits in OUTPUT_FRACTION_BITS
+
     def _constant(self, name: str) -> Any:
         if name not in self._stored:
             raise ValueError(f"its input {name} must be constant")
-        return array_of(self._stored[name], _TYPES)
+        return array_of(self._stored[name])
 
-    def _scale(self, node: onnx.NodeProto) -> float:
+    def _scale(self, node: onnx.NodeProto, right: bool = False) -> float:
         """The scale that a node has second."""
+        fmt = self._config.datapath.weights if right else self._config.output
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
         if node.op_type in _QUANTIZING:
-            _require_attribute(node, "qmin", self._config.output.qmin)
-            _require_attribute(node, "qmax", self._config.output.qmax)
+            _require_attribute(node, "qmin", fmt.qmin)
+            _require_attribute(node, "qmax", fmt.qmax)
         values = self._constant(node.input[1])
         # Subnormal scales have lost bits; none is written.
         if values.size != 1 or not np.finfo(np.float32).tiny <= values.flat[0] < np.inf:
@@ -188,43 +249,69 @@ class ModelReader:
             raise ValueError(f"its weights {tensor} must come from DequantizeLinear")
         return node
 
-    def _quantized(self, product: onnx.NodeProto) -> Quantized:
-        """Weights of a product, in the layout of scalewright.golden.network.execution."""
+    def _blocks(self, product: onnx.NodeProto, group: int) -> tuple[Block, ...]:
+        """Weights of a product, in the layout of scalewright.golden.network.product."""
         node = self._dequantize(product.input[1])
         axis = channel_axis(product.op_type)
         fmt = self._config.datapath.weights
         size = self._config.datapath.vector_size
-        axes = 4 if product.op_type == "Conv" else 2
+        axes = (3, 4) if product.op_type == "Conv" else (2,)
 
         def arrange(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            if values.ndim != axes or values.size == 0 or values.dtype.kind == "f":
-                raise ValueError(f"its weights must be integers of {axes} axes, not {values.shape}")
+            if values.ndim not in axes or values.size == 0 or values.dtype.kind == "f":
+                raise ValueError(
+                    f"its weights must be integers of {axes[-1]} axes, not {values.shape}"
+                )
+            values = values[:, :, None] if values.ndim == 3 else values
             return np.ascontiguousarray(np.moveaxis(values, 1, -1) if axis == 0 else values.T)
 
         elements = arrange(self._constant(node.input[0]))
         if abs(elements.astype(np.int64)).max() > -fmt.element_min:
             raise ValueError(f"its weights do not fit {fmt.element_bits} bits")
-        elements = elements.astype(np.int8)
-        length = elements.shape[-1]
-        padding = [(0, 0)] * (elements.ndim - 1) + [(0, -length % size)]
-        elements = np.pad(elements, padding).reshape(*elements.shape[:-1], -1, size)
-        scales, source = None, node.input[1]
+        if type(group) is not int or group < 1 or len(elements) % group:
+            raise ValueError(f"its groups must divide {len(elements)} channels, not {group}")
+        inputs, source = elements.shape[-1], node.input[1]
+        scales: npt.NDArray[Any] | None = None
         if fmt.scale_bits is not None:
-            _require_attribute(node, "block_size", size)
+            block_size = scale_block(inputs, group, size)
+            _require_attribute(node, "block_size", block_size)
             inner = self._dequantize(node.input[1])
-            scales = arrange(self._constant(inner.input[0])).astype(np.uint16)
+            scales = arrange(self._constant(inner.input[0]))
+            if scales.shape != (*elements.shape[:-1], -(-inputs // block_size)):
+                raise ValueError(f"{inner.input[0]} must have a scale for each vector")
+            scales = np.repeat(scales, block_size, axis=-1)[..., :inputs].astype(np.uint16)
             source = inner.input[1]
         gamma = self._constant(source)
         if gamma.shape != elements.shape[:1] or not (np.isfinite(gamma) & (gamma >= 0)).all():
             raise ValueError(f"{source} must be {len(elements)} scales, not {gamma.shape}")
-        return Quantized(
-            elements=elements,
-            scales=scales,
-            gamma=gamma,
-            format=fmt,
-            length=length,
-            coarse_axis=0,
-        )
+        blocks, start = [], 0
+        spread_scales = None if scales is None else list(spread(scales, group, size))
+        for index, (block, first) in enumerate(spread(elements.astype(np.int8), group, size)):
+            vector_scales = None
+            if spread_scales is not None:
+                # Those of other groups' channels are 0, and those of a group's alike.
+                vector_scales = _vectors(spread_scales[index][0], size).max(axis=-1)
+            blocks.append(
+                Block(
+                    weights=Quantized(
+                        elements=_vectors(block, size),
+                        scales=vector_scales,
+                        gamma=gamma[start : start + len(block)],
+                        format=fmt,
+                        length=block.shape[-1],
+                        coarse_axis=0,
+                    ),
+                    first=first,
+                )
+            )
+            start += len(block)
+        return tuple(blocks)
+
+
+def _vectors(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """Values (..., K) as vectors (..., J, V), the last one padded with zeros."""
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % size)]
+    return np.pad(values, padding).reshape(*values.shape[:-1], -1, size)
 
 
 def _require_attribute(node: onnx.NodeProto, name: str, value: int) -> None:

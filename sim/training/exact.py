@@ -30,5 +30,6 @@ class ExactNetwork(nn.Module):
         Raises:
             ValueError: Inputs that do not suit the network, NaN or infinity in them.
         """
-        tensors = run_network(self.network, x.detach().cpu().numpy(), self.config)
-        return torch.as_tensor(as_real(tensors[self.network.output]), device=x.device)
+        (output,) = self.network.outputs
+        tensors = run_network(self.network, x.detach().cpu().numpy(), self.config, keep=[output])
+        return torch.as_tensor(as_real(tensors[output]), device=x.device)

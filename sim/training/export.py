@@ -8,8 +8,10 @@ from torch import Tensor, fx, nn
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
+from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, Node
 from scalewright.golden.network.quantization import Trained, quantize_network
+from scalewright.sim.models.host import OnnxHost
 from scalewright.sim.training.layer import QuantizedLayer
 from scalewright.sim.training.operators import host_operator
 from scalewright.sim.training.product import TrainedProduct, trained_product
@@ -34,8 +36,8 @@ def to_network(model: nn.Module, inputs: Tensor, config: EngineConfig) -> Networ
             not the layers'; the message names it.
         RuntimeError: A layer has not been calibrated.
     """
-    graph, trained = _Tracer(model, config).result()
     values = np.asarray(inputs.detach().cpu().numpy(), np.float32)
+    graph, trained = _Tracer(model, config).result((None, *values.shape[1:]))
     return quantize_network(graph, values, config, Clip("max"), trained=trained)
 
 
@@ -62,13 +64,14 @@ class _Tracer:
         for node in self._graph.nodes:
             self._take(node)
 
-    def result(self) -> tuple[Graph, Trained]:
-        """The network in floats, and what training has settled."""
+    def result(self, shape: tuple[int | None, ...]) -> tuple[Graph, Trained]:
+        """The network in floats, of inputs of some shape, and what training has settled."""
         graph = Graph(
             nodes=tuple(self._nodes),
             constants=self._constants,
-            input=self._input,
-            output=self._output,
+            inputs=(Input(name=self._input, shape=shape),),
+            outputs=(self._output,),
+            host=OnnxHost(),
         )
         products = self._products.values()
         for product in products:
@@ -129,5 +132,5 @@ class _Tracer:
         """Add an operator of the name of a traced call, which is that of its result, too."""
         name = self._tensors[node] = node.name
         self._nodes.append(
-            Node(name=name, kind=kind, inputs=inputs, output=name, attributes=attributes)
+            Node(name=name, kind=kind, inputs=inputs, outputs=(name,), attributes=attributes)
         )

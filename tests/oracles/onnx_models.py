@@ -10,10 +10,11 @@ import pytest
 
 from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.layer import run_layer
-from scalewright.golden.network import Network, Product, Quantize, as_real
-from scalewright.golden.network.graph import Graph, apply_operator
-from scalewright.golden.quantized import Quantized
-from scalewright.golden.requantize import quantize_statically, requantize
+from scalewright.golden.network import Network, Product, Quantize, Vectors, as_real
+from scalewright.golden.network.graph import Graph
+from scalewright.golden.network.product import joined
+from scalewright.golden.network.vectors import quantize_along
+from scalewright.golden.requantize import requantize
 from scalewright.golden.rescale import rescale
 from scalewright.sim.models.float_model import read_graph
 from scalewright.sim.models.quantized_model import write_model
@@ -137,8 +138,9 @@ def sequence_model() -> Any:
 
 def write(network: Network, config: EngineConfig, shape: str) -> Any:
     """A quantized network as an ONNX model; the shape is that of `model`."""
-    source, target = (tuple(sizes(each)) for each in shape.split("->"))
-    return write_model(network, config, source, target)
+    _, target = (tuple(sizes(each)) for each in shape.split("->"))
+    (output,) = network.outputs
+    return write_model(network, config, {output: np.zeros((1, *target), np.float32)})
 
 
 def assert_same(first: Any, second: Any) -> None:
@@ -160,72 +162,94 @@ def assert_same(first: Any, second: Any) -> None:
         assert first == second
 
 
-def _channels_last(tensor: Floats) -> Floats:
-    return np.moveaxis(tensor, 1, -1) if tensor.ndim == 4 else tensor
-
-
 def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats) -> None:
     """Compare each step of ONNX Runtime with what golden makes of its inputs."""
     tensors = tensors_of(proto, x)
     outputs = {node.name: node.output[0] for node in proto.graph.node}
     size = config.datapath.vector_size
-    vectors: dict[str, Quantized] = {}
+    vectors: dict[str, Vectors] = {}
     for step in network.steps:
-        result: Any
         if isinstance(step, Quantize):
-            source = _channels_last(tensors[step.input])
-            result = quantize_statically(source, config.output, vector_size=size, gamma=step.gamma)
+            fmt = config.datapath.weights if step.right else config.output
+            source = {**network.constants, **tensors}[step.input]
+            vectors[step.output] = quantize_along(
+                source, step.axis, fmt, vector_size=size, gamma=step.gamma
+            )
         elif isinstance(step, Product):
             names = [f"{step.name}_{part}" for part in ("rescale", "activation", "quantize")]
-            chain = [_channels_last(tensors[outputs[name]]) for name in names if name in outputs]
-            total = _channels_last(tensors[f"{step.name}_sum"])
-            y = _compare_product(step, vectors[step.input], total, chain, config)
+            chain = [
+                np.moveaxis(tensors[outputs[name]], step.axis, -1)
+                for name in names
+                if name in outputs
+            ]
+            total = np.moveaxis(tensors[f"{step.name}_sum"], step.axis, -1)
+            y = _compare_product(step, vectors, total, chain, config)
             if step.gamma is None:
                 continue
-            result = requantize(
+            values = requantize(
                 y,
                 config.output,
                 vector_size=size,
                 fraction_bits=step.fraction_bits,
                 gamma=step.gamma,
             )
+            vectors[step.output] = Vectors(values=values, axis=step.axis)
         else:
-            result = apply_operator(
-                step, [{**network.constants, **tensors}[i] for i in step.inputs]
-            )
-            if step.kind == "AveragePool":  # sums of four, in any order
-                np.testing.assert_allclose(tensors[step.output], result, rtol=1e-6)
-                continue
-        if isinstance(result, Quantized):
-            vectors[step.output] = result
-        np.testing.assert_array_equal(tensors[step.output], as_real(result), strict=True)
+            results = step.compute({name: tensors[name] for name in step.inputs})
+            for name, result in results.items():
+                # Runtimes may take sums in another order where other nodes are around.
+                np.testing.assert_allclose(tensors[name], result, rtol=1e-6)
+            continue
+        np.testing.assert_array_equal(
+            tensors[step.output], as_real(vectors[step.output]), strict=True
+        )
 
 
 def _compare_product(
-    product: Product, x: Quantized, total: Floats, chain: list[Floats], config: EngineConfig
+    product: Product,
+    vectors: dict[str, Vectors],
+    total: Floats,
+    chain: list[Floats],
+    config: EngineConfig,
 ) -> Array:
     """Compare a product with ONNX Runtime's, and what is behind it; its y, as ONNX Runtime has it.
 
     Args:
         product: The product.
-        x: Its input.
-        total: Its result in ONNX Runtime, without its bias, not rescaled.
+        vectors: Its operands, by name.
+        total: Its result in ONNX Runtime, channels last, without its bias, not rescaled.
         chain: What Rescale and the nodes behind it give there.
         config: The engine.
     """
-    layer = product.layer(float(x.gamma), config)
-    sums = run_layer(replace(layer, output=Output.ACCUMULATOR), product.rows(x)[0], config)
+    right = None if product.right is None else vectors[product.right]
+    parts, _ = product.parts(vectors[product.input], right, config)
+    stacked = 0 if right is not None else 1
+    accumulated = [
+        run_layer(replace(part.layer, output=Output.ACCUMULATOR), part.activations, config)
+        for part in parts
+    ]
+    sums = joined(accumulated, stacked)
     assert sums.values is not None
     assert not sums.saturated.any()
-    factors = np.ldexp(layer.rescaling.mantissas.astype(np.float64), -layer.rescaling.exponents)
+    rescalings = [part.layer.rescaling for part in parts]
+    merged = rescalings[0]
+    if not stacked:
+        rescalings = rescalings[:1]
+    merged = replace(
+        merged,
+        mantissas=np.concatenate([each.mantissas for each in rescalings]),
+        exponents=np.concatenate([each.exponents for each in rescalings]),
+        biases=np.concatenate([each.biases for each in rescalings]),
+    )
+    factors = np.ldexp(merged.mantissas.astype(np.float64), -merged.exponents)
     exact = sums.values * factors * product.unit
     # Float32 sums of less than 300 terms, in any order, of numbers that may be larger than the sum.
     atol = 1e-5 * np.abs(exact).max()
     np.testing.assert_allclose(total, exact.reshape(total.shape), rtol=0, atol=atol)
     unit, limit = np.float32(product.unit), np.float32(1 << (config.result_bits - 1))
-    y = np.clip(np.rint(total / unit) + layer.rescaling.biases, -limit, limit - 1)
+    y = np.clip(np.rint(total / unit) + merged.biases, -limit, limit - 1)
     np.testing.assert_array_equal(chain[0], y * unit)
-    plain = replace(layer.rescaling, activation_function=ActivationFunction.IDENTITY)
+    plain = replace(merged, activation_function=ActivationFunction.IDENTITY)
     golden_y, _ = rescale(sums.values, plain)
     # Only where the exact result is nearer to a tie than float sums are exact may the rounding
     # differ, and there by one.

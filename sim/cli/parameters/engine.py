@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 import click
-import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
@@ -102,33 +101,6 @@ def golden_table(
 def shown(value: float | None) -> float | str:
     """A cell of a table."""
     return "-" if value is None else value
-
-
-def require_input(
-    source: str, values: npt.NDArray[Any], shape: tuple[int | None, ...] | None
-) -> None:
-    """Check that inputs are numbers of the shape that a model declares, but for the batch.
-
-    Raises:
-        TypeError, ValueError: They are not; the message begins with their source.
-    """
-    if values.dtype.kind not in "fiuV":
-        raise TypeError(f"{source}: inputs must be real numbers, not {values.dtype}")
-    if values.ndim == 0 or values.size == 0:
-        raise ValueError(f"{source}: must have at least one input, not shape {values.shape}")
-    if shape is None:
-        return
-    sizes = zip(shape[1:], values.shape[1:], strict=False)
-    if len(shape) != values.ndim or any(want not in (None, got) for want, got in sizes):
-        wanted = ", ".join(["N", *("any" if size is None else str(size) for size in shape[1:])])
-        raise ValueError(f"{source}: the model takes inputs ({wanted}), not {values.shape}")
-
-
-def batch_hint(shape: tuple[int | None, ...] | None, count: int) -> str:
-    """What may be the cause where a model fails that declares another batch."""
-    if shape is None or not shape or shape[0] in (None, count):
-        return ""
-    return f" (the model declares batches of {shape[0]}, not {count}: export it with any batch)"
 
 
 def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:

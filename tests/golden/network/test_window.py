@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 
-from scalewright.golden.network.operators import Window, window_of
+from scalewright.golden.network.window import Window, window_of
 from tests.oracles.operators import (
     Array,
     both,
