@@ -174,8 +174,7 @@ def run_network(
         return {name: tensors[name] for name in names}
 
     feeds = feeds_of(network.inputs, x)
-    found = in_batches(run_batch, feeds, network.inputs, batch, joining=join_tensors)
-    return found
+    return in_batches(run_batch, feeds, network.inputs, batch, joining=join_tensors)
 
 
 def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:

@@ -68,7 +68,7 @@ def feeds_of(inputs: Sequence[Input], x: Values) -> dict[str, npt.NDArray[Any]]:
     names = [each.name for each in inputs]
     if not isinstance(x, Mapping):
         if len(names) != 1:
-            raise ValueError(f"the network has {len(names)} inputs: give {', '.join(names)} by name")
+            raise ValueError(f"give the {len(names)} inputs {', '.join(names)} by name")
         x = {names[0]: x}
     if x.keys() != set(names):
         raise ValueError(f"the inputs must be {', '.join(names)}, not {', '.join(x) or 'none'}")

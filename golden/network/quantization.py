@@ -225,16 +225,12 @@ class _Quantization:
                 name += "_"
             self._used.add(name)
             self._items.append(
-                Quantize(
-                    name=name, input=tensor, output=name, gamma=gamma, axis=axis, right=right
-                )
+                Quantize(name=name, input=tensor, output=name, gamma=gamma, axis=axis, right=right)
             )
             self._vectors[key] = name, gamma
         return self._vectors[key]
 
-    def _next_product(
-        self, tensor: str, axis: int | None, moving: tuple[str, ...]
-    ) -> Node | None:
+    def _next_product(self, tensor: str, axis: int | None, moving: tuple[str, ...]) -> Node | None:
         """The product that takes a tensor as activations, moved at most.
 
         None if anything else takes it first, or if it takes the tensor itself with vectors along

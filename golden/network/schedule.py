@@ -73,4 +73,3 @@ def taken_by(item: Item) -> tuple[str, ...]:
     if isinstance(item, Product) and item.right is not None:
         return item.input, item.right
     return (item.input,)
-

@@ -166,7 +166,16 @@ def quantize(
         f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
         f"calibrated on {count} inputs with clipping by {clip}"
     )
-    following = ["scalewright", "run", str(output), *inputs, "--float", str(model), "--on", "golden"]
+    following = [
+        "scalewright",
+        "run",
+        str(output),
+        *inputs,
+        "--float",
+        str(model),
+        "--on",
+        "golden",
+    ]
     write_json(
         json_file,
         {

@@ -84,9 +84,7 @@ def run(
     """
     if out is not None:
         tensor_file.require_writable_kind(out)
-    require_writable(
-        out, json_file, inputs=[model, *paths_of(inputs), labels, float_model]
-    )
+    require_writable(out, json_file, inputs=[model, *paths_of(inputs), labels, float_model])
     network, default = read_model(model)
     config = size.apply(default)
     graph = None if float_model is None else read_graph(float_model)

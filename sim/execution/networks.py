@@ -276,4 +276,3 @@ def _rows(activations: Quantized, start: int, count: int) -> Quantized:
         elements=activations.elements[rows],
         scales=None if scales is None else scales[rows],
     )
-

@@ -6,7 +6,7 @@ products. What is no product is left as it is, for ONNX Runtime.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from scalewright.sim.files.names import listing
 from scalewright.sim.models.canonical import Names, canonical
 from scalewright.sim.models.constants import fold_constants
 from scalewright.sim.models.file import label_of, load_model, naming, opset_of
-from scalewright.sim.models.float32 import FLOATS, graphs_of, to_float32
+from scalewright.sim.models.float32 import graphs_of, to_float32
 from scalewright.sim.models.folding import Folding
 from scalewright.sim.models.host import OPSET, OnnxHost
 from scalewright.sim.models.rounding import without_rounding
@@ -86,7 +86,9 @@ def _nodes(
     names = unique_names(model.graph.node)
     for proto, name in zip(model.graph.node, names, strict=True):
         node = node_of(proto, name, aliases)
-        passing = proto.op_type in _PASSING and proto.domain in _DEFINED and not any(proto.output[1:])
+        passing = (
+            proto.op_type in _PASSING and proto.domain in _DEFINED and not any(proto.output[1:])
+        )
         if not passing or node.output in given:
             found.append(node)
         elif len(node.inputs) == 3 and np.any(constants.get(node.inputs[2], True)):

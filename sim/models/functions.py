@@ -111,7 +111,7 @@ def _divided(axis: str) -> list[onnx.NodeProto]:
 
 
 def _quantize_rows(*, columns: bool) -> _Parts:
-    """Elements with a scale for each vector along the last axis, or the last but one: of any length.
+    """Elements with a scale for each vector along the last axis or the last but one, of any length.
 
     Attributes: `vector_size`, V, and `negative`, `qmin`, `qmax`, `scale_max` as QuantizeVectors.
     """
@@ -198,7 +198,6 @@ def _function(
 ) -> onnx.FunctionProto:
     imports = [helper.make_opsetid("", opset)]
     return helper.make_function(DOMAIN, name, inputs, ["Y"], nodes, imports, attributes)
-
 
 
 def _floats(*names: str) -> list[onnx.NodeProto]:

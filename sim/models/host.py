@@ -74,10 +74,7 @@ class OnnxHost:
             "host",
             list(types.values()),
             [onnx.ValueInfoProto(name=name) for name in outputs],
-            [
-                numpy_helper.from_array(np.asarray(value), name)
-                for name, value in constants.items()
-            ],
+            [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
         )
         imports = [helper.make_opsetid(name, version) for name, version in self.opsets.items()]
         return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
@@ -98,7 +95,10 @@ def protos_of(node: Node) -> list[onnx.NodeProto]:
         proto.attribute.append(attribute)
     if not biased:
         return [proto]
-    return [proto, helper.make_node("Add", (total, node.inputs[2]), node.outputs, node.name + "/bias")]
+    return [
+        proto,
+        helper.make_node("Add", (total, node.inputs[2]), node.outputs, node.name + "/bias"),
+    ]
 
 
 def open_session(model: onnx.ModelProto, nodes: Sequence[Node]) -> Any:

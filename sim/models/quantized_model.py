@@ -57,10 +57,7 @@ def write_model(
     graph = helper.make_graph(
         writer.nodes,
         "scalewright",
-        [
-            _value(each.name, np.dtype(each.dtype), each.shape or (None,))
-            for each in network.inputs
-        ],
+        [_value(each.name, np.dtype(each.dtype), each.shape or (None,)) for each in network.inputs],
         [
             _value(name, real.dtype, _output_shape(real.shape, network.inputs, fixed))
             for name, real in ((name, as_real(results[name])) for name in network.outputs)
@@ -142,8 +139,6 @@ def _output_shape(
     return (fixed_batch(inputs), *shape[1:]) if shape else ()
 
 
-def _value(
-    name: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]
-) -> onnx.ValueInfoProto:
+def _value(name: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
     sizes = [("N" if size is None and not axis else size) for axis, size in enumerate(shape)]
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), sizes)

@@ -77,6 +77,8 @@ class ModelReader:
                 items.append(self._item(node))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{label_of(node)}: {error}") from None
+        if not any(isinstance(item, Product) for item in items):
+            raise ValueError("has no product that the engine computes: quantize again")
         nodes = [item for item in items if isinstance(item, Node)]
         taken = {name for node in nodes for name in node.taken}
         taken |= {item.input for item in items if isinstance(item, Quantize)} | {*self._outputs}

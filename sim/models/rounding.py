@@ -11,11 +11,13 @@ def without_rounding(graph: onnx.GraphProto) -> None:
     givers = {node.output[0]: node for node in graph.node}
     passing: dict[str, str] = {}
     for node in graph.node:
-        if node.op_type == "DequantizeLinear" and not node.domain:
-            before = givers.get(node.input[0])
-            if before is not None and before.op_type == "QuantizeLinear" and not before.domain:
-                if list(before.input[1:]) == list(node.input[1:]):
-                    passing[node.output[0]] = before.input[0]
+        if node.op_type != "DequantizeLinear" or node.domain:
+            continue
+        before = givers.get(node.input[0])
+        if before is None or before.op_type != "QuantizeLinear" or before.domain:
+            continue
+        if list(before.input[1:]) == list(node.input[1:]):
+            passing[node.output[0]] = before.input[0]
     given = {value.name for value in graph.output}
     for node in graph.node:
         for index, name in enumerate(node.input):

@@ -14,9 +14,7 @@ from scalewright.sim.files.names import printable
 _BATCH_NUMBERS = 1 << 22
 
 
-def load_inputs(
-    sources: Sequence[str], wanted: Sequence[Input]
-) -> dict[str, npt.NDArray[Any]]:
+def load_inputs(sources: Sequence[str], wanted: Sequence[Input]) -> dict[str, npt.NDArray[Any]]:
     """Read the inputs of a network.
 
     Args:
@@ -42,8 +40,8 @@ def load_inputs(
                 _add(found, member, source, values)
         else:
             raise ValueError(
-                f"{printable(source)}: the network has {len(names)} inputs: give each as NAME=FILE, "
-                f"or all in one .npz, of {printable(', '.join(names))}"
+                f"{printable(source)}: the network has {len(names)} inputs: give each as "
+                f"NAME=FILE, or all in one .npz, of {printable(', '.join(names))}"
             )
     missing = [name for name in names if name not in found]
     unknown = [name for name in found if name not in names]
@@ -86,9 +84,7 @@ def _add(
     found[name] = source, values
 
 
-def _require(
-    source: str, values: npt.NDArray[Any], wanted: Input, fixed: int | None
-) -> None:
+def _require(source: str, values: npt.NDArray[Any], wanted: Input, fixed: int | None) -> None:
     where = printable(source)
     if values.dtype.kind not in "fiubV":
         raise TypeError(f"{where}: inputs must be real numbers, not {values.dtype}")

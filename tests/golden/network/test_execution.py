@@ -10,11 +10,10 @@ import pytest
 
 from scalewright.golden.calibration import Clip, quantize_clipped
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.layer import Layer, LayerResult, run_layer
-from scalewright.golden.network import Network, Product, Quantize, as_real, run_network
+from scalewright.golden.layer import LayerResult, run_layer
+from scalewright.golden.network import Network, Part, Product, Quantize, as_real, run_network
 from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.network.quantization import quantize_network
-from scalewright.golden.quantized import Quantized
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
 from scalewright.sim.demo.digits.network import Digits
 from scalewright.sim.models.quantized_model import read_model
@@ -110,8 +109,8 @@ def test_the_file_has_the_integers_of_quantization(case: _Case) -> None:
             in_file = stored[f"{product.name}_scales"].astype(np.uint16)
             np.testing.assert_array_equal(in_file, _arranged(product, wanted.scales), strict=True)
         # Rounded to the engine's factors of 16 significant bits.
-        np.testing.assert_allclose(product.weights.gamma, wanted.gamma, rtol=2.0**-16)
-        real = product.weights.dequantize()
+        np.testing.assert_allclose(product.gammas, wanted.gamma, rtol=2.0**-16)
+        real = product.weights()
         np.testing.assert_array_equal(tensors[f"{product.name}_weights"], _arranged(product, real))
 
 
@@ -120,7 +119,7 @@ def test_each_step_agrees_with_onnx_runtime(case: _Case) -> None:
 
 
 def test_the_file_gives_what_the_network_gives(case: _Case) -> None:
-    result = as_real(run_network(case.network, case.x, case.config)[case.network.output])
+    result = as_real(run_network(case.network, case.x, case.config)[case.network.outputs[0]])
     expected = models.output_of(case.proto, case.x)
     same = (result == expected).reshape(len(case.x), -1).all(axis=1)
     # Of twelve inputs one or two, where the rounding of a float32 sum flips that of a result.
@@ -135,8 +134,8 @@ def _error(actual: Floats, expected: Floats) -> float:
 
 def test_results_are_near_those_in_floats(case: _Case) -> None:
     x = case.x[1:6]  # those within calibration
-    result = as_real(run_network(case.network, x, case.config)[case.network.output])
-    expected = evaluate(case.graph, x)[case.graph.output]
+    result = as_real(run_network(case.network, x, case.config)[case.network.outputs[0]])
+    expected = evaluate(case.graph, x)[case.graph.outputs[0]]
     # Three and four bits lose up to half; without its ReLUs a network has errors above 1.
     assert _error(result, expected) < (0.03 if case.config.output.element_bits == 8 else 0.6)
 
@@ -146,7 +145,7 @@ def test_digits_are_classified_as_by_onnx_runtime(size: int) -> None:
     config, digits = _config("4/4U/4/6", size), Digits.load()
     images = digits.images.reshape(-1, 1, 8, 8)
     network = quantize_network(convolutional(), calibration_images(), config, Clip("max"))
-    result = np.asarray(run_network(network, images, config)[network.output])
+    result = np.asarray(run_network(network, images, config)[network.outputs[0]])
     expected = models.output_of(models.write(network, config, _SHAPES["digits"]), images)
     assert np.mean((result == expected).all(axis=1)) >= 0.9  # 95 and 97 %: flips, as above
     assert np.mean(result.argmax(axis=1) == expected.argmax(axis=1)) >= 0.99
@@ -164,10 +163,11 @@ def test_inputs_far_beyond_calibration_saturate(accumulator_bits: int, tmp_path:
     quantized, _, rescaled = network.products
     flags: dict[str, bool] = {}
 
-    def run(product: Product, layer: Layer, rows: Quantized) -> LayerResult:
-        result = run_layer(layer, rows, config)
+    def run(product: Product, parts: list[Part]) -> list[LayerResult]:
+        (part,) = parts
+        result = run_layer(part.layer, part.activations, config)
         flags[product.output] = bool(result.saturated.any())
-        return result
+        return [result]
 
     run_network(network, np.zeros((1, 32), np.float32), config, run=run)
     assert flags == {"a": False, "b": False, "c": False}
@@ -211,6 +211,6 @@ def test_only_files_of_quantized_networks_are_read(tmp_path: Path) -> None:
     proto.opset_import.extend(written.opset_import)
     onnx.save(proto, path)
     with pytest.raises(
-        ValueError, match=rf"^{path}: node y \(Gemm y_node\): must have Rescale behind it$"
+        ValueError, match=rf"^{path}: has no product that the engine computes: quantize again$"
     ):
         read_model(path)

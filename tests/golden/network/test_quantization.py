@@ -1,5 +1,6 @@
 """What networks can be quantized: unusual ones are, and others rejected, with the node's name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network import as_real, run_network
+from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.network.quantization import quantize_network
 from tests.oracles import onnx_models as models
@@ -81,10 +83,10 @@ def test_thresholds_are_those_of_vectors_along_the_channels(tmp_path: Path) -> N
 def test_the_output_is_real_also_where_others_take_it(body: str, tmp_path: Path) -> None:
     graph, x = _graph(body, tmp_path), uniform(0, 4, 6)
     network = quantize_network(graph, x, _config("8/8/-/-"), Clip("max"))
-    result = run_network(network, x, _config("8/8/-/-"))[network.output]
+    result = run_network(network, x, _config("8/8/-/-"))[network.outputs[0]]
     assert isinstance(result, np.ndarray)
     # Steps of 8 bits, and a unit or two of results.
-    np.testing.assert_allclose(result, evaluate(graph, x)[graph.output], rtol=0, atol=0.05)
+    np.testing.assert_allclose(result, evaluate(graph, x)[graph.outputs[0]], rtol=0, atol=0.05)
     config = _config("8/8/-/-")
     models.compare_steps(network, config, models.write(network, config, "6->6"), x)
 
@@ -104,7 +106,8 @@ def test_unsigned_activations_must_not_be_negative(tmp_path: Path) -> None:
 
 def test_a_network_without_products_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"^the network has no product with constant weights: nothing to quantize$"
+        ValueError,
+        match=r"^the network has no product that the engine computes: nothing to quantize$",
     ):
         quantize_network(_graph("y = Relu(x)", tmp_path), uniform(0, 4, 6), _SIGNED, Clip("max"))
 
@@ -147,31 +150,13 @@ def test_dead_channels_give_their_bias(notation: str, tmp_path: Path) -> None:
     models.compare_steps(network, config, models.write(network, config, "6->6"), x)
 
 
-@pytest.mark.parametrize(
-    ("shape", "body", "message"),
-    [
-        ("6->6", "y = Gemm<alpha=0.5>(x, w)", r"y \(Gemm y_node\): alpha must be 1, not 0.5"),
-        ("6,4,4->6,4,4", "y = Conv<group=2>(x, k)", r"y \(Conv y_node\): group must be 1, not 2"),
-        (
-            "6,3,6->6,3,6",
-            "y = MatMul(x, w)",
-            r"y \(MatMul y_node\): must have three axes at most, not 4",
-        ),
-        ("6->6", "y = MatMul(x, b)", r"y \(MatMul y_node\): weights must be a matrix, not \(6,\)"),
-        (
-            "6->6",
-            "[y_node] a = Gemm(x, w, low) c = Relu(a) y = Gemm(c, w)",
-            r"a \(Gemm first\): its bias, 1e.06, does not fit results of 18 bits in units of 1",
-        ),
-    ],
-)
-def test_what_cannot_be_quantized_names_its_node(
-    shape: str, body: str, message: str, tmp_path: Path
-) -> None:
-    graph = _graph(body.replace("[y_node]", "[first]"), tmp_path, shape)
-    x = uniform(0, 4, *models.sizes(shape.split("->")[0]))
-    with pytest.raises(ValueError, match=rf"^node {message}$"):
-        quantize_network(graph, x, _SIGNED, Clip("max"))
+def test_what_cannot_be_quantized_names_its_node(tmp_path: Path) -> None:
+    graph = _graph("[first] a = Gemm(x, w, low) c = Relu(a) y = Gemm(c, w)", tmp_path)
+    message = (
+        r"^node a \(Gemm first\): its bias, 1e.06, does not fit results of 18 bits in units .*$"
+    )
+    with pytest.raises(ValueError, match=message):
+        quantize_network(graph, uniform(0, 4, 6), _SIGNED, Clip("max"))
 
 
 @pytest.mark.parametrize(
@@ -186,17 +171,11 @@ def test_inputs_must_have_the_channels_of_the_weights(
 ) -> None:
     graph = _graph("y = Conv(x, k)", tmp_path, "6,4,4->6,4,4")
     network = quantize_network(graph, uniform(0, 4, 6, 4, 4), _SIGNED, Clip("max"))
+    network = replace(network, inputs=(Input(name="x"),))
     with pytest.raises(
         ValueError, match=rf"^node y \(Conv y_node\): activations must have {message}$"
     ):
         run_network(network, uniform(0, 4, *models.sizes(shape)), _SIGNED)
-
-
-def test_convolutions_take_images(tmp_path: Path) -> None:
-    graph = _graph("y = Conv(x, k)", tmp_path, "6,4,4->6,4,4")
-    network = quantize_network(graph, uniform(0, 4, 6, 4, 4), _SIGNED, Clip("max"))
-    with pytest.raises(ValueError, match=r"^node y \(Conv y_node\): must have images, not 2 axes$"):
-        run_network(network, uniform(0, 4, 6), _SIGNED)
 
 
 def test_infinity_is_rejected_before_any_operator(tmp_path: Path) -> None:
@@ -222,7 +201,7 @@ def test_these_networks_can_be_quantized(shape: str, body: str, tmp_path: Path) 
     graph = _graph(body, tmp_path, shape)
     x = uniform(0, 4, *models.sizes(shape.split("->")[0]))
     network = quantize_network(graph, x, _SIGNED, Clip("max"))
-    result = as_real(run_network(network, x, _SIGNED)[network.output])
-    expected = evaluate(graph, x)[graph.output]
+    result = as_real(run_network(network, x, _SIGNED)[network.outputs[0]])
+    expected = evaluate(graph, x)[graph.outputs[0]]
     np.testing.assert_allclose(result, expected, rtol=0, atol=0.25 * np.abs(expected).max())
     models.compare_steps(network, _SIGNED, models.write(network, _SIGNED, shape), x)

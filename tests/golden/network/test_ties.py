@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalewright.golden.config import ActivationFunction, DatapathConfig, EngineConfig
-from scalewright.golden.network import Network, Product, Quantize, run_network
+from scalewright.golden.network import Block, Network, Product, Quantize, run_network
+from scalewright.golden.network.feeds import Input
 from scalewright.golden.quantized import Quantized
 from tests.oracles import onnx_models as models
 
@@ -28,12 +29,16 @@ def _network(weights: list[int], bias: int, shift: int, kind: str) -> Network:
         kind=kind,
         input="x_q",
         output="y",
-        weights=Quantized(
-            elements=elements,
-            scales=None,
-            gamma=np.array([2.0**-shift], np.float32),
-            format=_CONFIG.datapath.weights,
-            coarse_axis=0,
+        blocks=(
+            Block(
+                weights=Quantized(
+                    elements=elements,
+                    scales=None,
+                    gamma=np.array([2.0**-shift], np.float32),
+                    format=_CONFIG.datapath.weights,
+                    coarse_axis=0,
+                )
+            ),
         ),
         bias=np.array([bias], np.float32),
         attributes=attributes,
@@ -41,8 +46,14 @@ def _network(weights: list[int], bias: int, shift: int, kind: str) -> Network:
         unit=1.0,
         gamma=None,
     )
-    steps = (Quantize(name="q", input="x", output="x_q", gamma=1.0), product)
-    return Network(steps=steps, constants={}, input="x", output="y")
+    quantize = Quantize(name="q", input="x", output="x_q", gamma=1.0, axis=product.axis)
+    shape = (None, *_shapes(kind)[1][1:])
+    return Network(
+        steps=(quantize, product),
+        constants={},
+        inputs=(Input(name="x", shape=shape),),
+        outputs=("y",),
+    )
 
 
 @functools.cache

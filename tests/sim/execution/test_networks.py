@@ -60,7 +60,7 @@ def test_splits_long_layers_into_several_simulations(
     assert split.mismatch_count == 0
     assert split.layers[0].cycles > whole.layers[0].cycles
     assert np.array_equal(
-        as_real(split.tensors[network.output]), as_real(whole.tensors[network.output])
+        as_real(split.tensors[network.outputs[0]]), as_real(whole.tensors[network.outputs[0]])
     )
 
 

@@ -119,7 +119,7 @@ def test_agrees_with_onnx_runtime(shape: str, kinds: str, body: str, tmp_path: P
     proto, x = model(shape, body, _CONSTANTS), _input(shape)
     graph = models.graph_of(proto, tmp_path)
     assert [node.kind for node in graph.nodes] == kinds.split()
-    _assert_sums(evaluate(graph, x)[graph.output], models.output_of(proto, x))
+    _assert_sums(evaluate(graph, x)[graph.outputs[0]], models.output_of(proto, x))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_every_tensor_agrees_with_onnx_runtime(
 def test_digits_network_agrees_with_onnx_runtime() -> None:
     images = Digits.load().images.reshape(-1, 1, 8, 8)
     graph, proto = read_graph(CONVOLUTIONAL), load_model(CONVOLUTIONAL)
-    _assert_sums(evaluate(graph, images)[graph.output], models.output_of(proto, images))
+    _assert_sums(evaluate(graph, images)[graph.outputs[0]], models.output_of(proto, images))
 
 
 def test_nodes_without_a_name_get_one(tmp_path: Path) -> None:
@@ -249,4 +249,4 @@ def test_what_cannot_be_folded_is_right_or_rejected(shape: str, body: str, tmp_p
     except ValueError as error:
         assert str(error).startswith(f"{tmp_path}/float.onnx: node ")  # noqa: PT017 - no error is as good
         return
-    _assert_sums(evaluate(graph, x)[graph.output], models.output_of(proto, x))
+    _assert_sums(evaluate(graph, x)[graph.outputs[0]], models.output_of(proto, x))

@@ -117,7 +117,7 @@ def test_network_of_all_operators_keeps_its_integers_and_scales() -> None:
         "Relu", "Flatten", "Quantize", "Gemm", "Gemm",
     ]  # fmt: skip
     want = trained(x).detach().numpy()
-    got = as_real(tensors[network.output])
+    got = as_real(tensors[network.outputs[0]])
     assert np.mean(np.abs(got - want).max(axis=1) < 1e-3) > 0.5
     assert np.mean(got.argmax(axis=1) == want.argmax(axis=1)) > 0.9
 
@@ -189,7 +189,7 @@ def test_trained_network_runs_on_the_engine_as_its_exact_forward_pass(
     assert read.datapath == config.datapath
     ran = run_on_rtl(network, test.numpy(), config)
     assert ran.mismatch_count == 0
-    outputs = as_real(ran.tensors[network.output])
+    outputs = as_real(ran.tensors[network.outputs[0]])
     np.testing.assert_array_equal(outputs, exact(test).numpy())
     assert np.count_nonzero(outputs.argmax(axis=1) == y[1437:1537].numpy()) == right
 
