@@ -107,15 +107,19 @@ def product_problems(graph: Graph) -> list[str]:
     for node in graph.nodes:
         if not has_weights(graph, node):
             continue
+        for name in filter(None, node.inputs[1:]):
+            values = graph.constants[name]
+            if values.dtype != np.float32:
+                problems.append(
+                    f"{node.label}: its constant {name} must have floats, not {values.dtype}"
+                )
+                continue
+            if values.size == 0 or not np.isfinite(values).all():
+                what = "no elements" if values.size == 0 else "NaN or infinity"
+                problems.append(f"{node.label}: its constant {name} {values.shape} has {what}")
         try:
             weights = weight_matrix(node, graph.constants[node.inputs[1]])
             bias_of(graph, node, len(weights))
         except ValueError as error:
             problems.append(str(error))
-            continue
-        for name in filter(None, node.inputs[1:]):
-            values = graph.constants[name]
-            if values.size == 0 or not np.isfinite(values).all():
-                what = "no elements" if values.size == 0 else "NaN or infinity"
-                problems.append(f"{node.label}: its constant {name} {values.shape} has {what}")
     return problems

@@ -119,7 +119,7 @@ def _open_gemm(node: Node, names: Names) -> list[Node]:
     for index, (kind, inputs) in enumerate(chain):
         last = index == len(chain) - 1
         output = node.output if last else names.fresh(f"{node.output}/{kind}")
-        name = node.name if kind == "MatMul" else output
+        name = node.name if kind == "MatMul" else f"{output}/{kind}"
         inputs = (before, *inputs) if before else inputs
         nodes.append(Node(name=name, kind=kind, inputs=inputs, outputs=(output,)))
         before = output

@@ -23,7 +23,7 @@ from scalewright.sim.models.constants import fold_constants
 from scalewright.sim.models.file import label_of, load_model, naming, opset_of
 from scalewright.sim.models.float32 import graphs_of, to_float32
 from scalewright.sim.models.folding import Folding
-from scalewright.sim.models.host import OPSET, OnnxHost
+from scalewright.sim.models.host import OPSET, OnnxHost, has_operator
 from scalewright.sim.models.rounding import without_rounding
 
 # They do nothing to a network that is not being trained.
@@ -55,7 +55,7 @@ def _graph(model: onnx.ModelProto, quantizable: bool) -> Graph:
     to_float32(model.graph)
     inputs = inputs_of(model.graph)
     problems = fold_constants(model)
-    problems += [text for node in model.graph.node for text in _node_problems(node, model)]
+    problems += [text for node in model.graph.node for text in _node_problems(node)]
     if not problems:
         model = _converted(model)
     without_rounding(model.graph)
@@ -65,14 +65,18 @@ def _graph(model: onnx.ModelProto, quantizable: bool) -> Graph:
     names = Names({name for node in nodes for name in (*node.taken, *node.given)}, constants)
     nodes = [new for node in nodes for new in canonical(node, constants, axes, names)]
     folded = Folding(nodes, constants, outputs, axes)
+    taken = {name for node in folded.nodes for name in node.taken} | {*outputs}
+    host = OnnxHost({each.domain: each.version for each in model.opset_import})
     graph = Graph(
         nodes=tuple(folded.nodes),
-        constants=constants,
+        constants={name: value for name, value in constants.items() if name in taken},
         inputs=inputs,
         outputs=outputs,
-        host=OnnxHost({each.domain: each.version for each in model.opset_import}),
+        host=host,
     )
-    _require_none(problems + (product_problems(graph) if quantizable else []))
+    problems += folded.problems + (product_problems(graph) if quantizable else [])
+    _require_none(problems)
+    host.check(graph)
     return graph
 
 
@@ -191,7 +195,7 @@ def inputs_of(graph: onnx.GraphProto) -> tuple[Input, ...]:
     """The inputs of a model.
 
     Raises:
-        ValueError: One that is no tensor of numbers.
+        ValueError: There is none, or one that is no tensor of numbers.
     """
     stored = {tensor.name for tensor in graph.initializer}
     inputs = []
@@ -205,15 +209,19 @@ def inputs_of(graph: onnx.GraphProto) -> tuple[Input, ...]:
             known = TensorProto.DataType.Name(kind) if kind in names else kind
             raise ValueError(f"its input {value.name} must have numbers, not {known}")
         inputs.append(Input(name=value.name, shape=shape_of(value), dtype=dtype))
+    if not inputs:
+        raise ValueError("must have an input")
     return tuple(inputs)
 
 
-def _node_problems(node: onnx.NodeProto, model: onnx.ModelProto) -> Iterator[str]:
-    """What is not known of a node that is not constant."""
-    if node.domain in _DEFINED and not onnx.defs.has(
-        node.op_type, opset_of(model), "" if node.domain == "ai.onnx" else node.domain
-    ):
-        yield f"{label_of(node)}: ONNX has no operator {node.op_type} in opset {opset_of(model)}"
+def _node_problems(node: onnx.NodeProto) -> Iterator[str]:
+    """Why a node that is not constant cannot be computed."""
+    where = label_of(node)
+    if not has_operator(node.domain, node.op_type):
+        of = "" if node.domain in ("", "ai.onnx") else f" of {node.domain}"
+        yield f"{where}: ONNX Runtime has no operator {node.op_type}{of}"
+    elif node.op_type == "BatchNormalization" and node_attributes(node).get("training_mode", 0):
+        yield f"{where}: training_mode must be 0"
 
 
 def _require_none(problems: list[str]) -> None:

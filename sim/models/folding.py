@@ -19,6 +19,7 @@ class Folding:
 
     Attributes:
         nodes: The nodes that are left.
+        problems: What is wrong with normalizations; each names its node.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Folding:
     ) -> None:
         nodes = list(nodes)
         self.nodes: list[Node] = []
+        self.problems: list[str] = []
         self._constants = constants
         self._axes = axes
         self._taken = Counter([name for node in nodes for name in node.taken] + list(outputs))
@@ -73,8 +75,14 @@ class Folding:
             each.astype(np.float64) for each in moments if each is not None
         )
         variance = variance + node.attributes.get("epsilon", 1e-5)
+        if not (variance > 0).all():
+            self.problems.append(
+                f"{node.label}: its variance {node.inputs[4]} with epsilon must be positive, not "
+                f"{variance.min()}"
+            )
+            return True
         bias = self._constants[product.inputs[2]] if len(product.inputs) > 2 else np.zeros(1)
-        if not (variance > 0).all() or bias.shape not in ((1,), (channels,), (1, channels)):
+        if bias.shape not in ((1,), (channels,), (1, channels)):
             return False
         factor = gain / np.sqrt(variance)
         shape = (-1, *[1] * (weights.ndim - 1)) if channels_first else (-1,)

@@ -1,20 +1,24 @@
 """Computes operators by ONNX Runtime: all that it has, as its own documentation says."""
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from scalewright.golden.network.graph import Compute, Node
+from scalewright.golden.network.graph import Compute, Graph, Node
 
 # What standard operators a graph has that no file gave.
 OPSET = 21
 IR_VERSION = 10
+# Numbers of a tensor: 4 GiB of float32.
+_LARGEST = 1 << 30
 # Where in ONNX Runtime's sources an error came up.
 _PLACE = re.compile(r"\S+\.(?:cc|h|cpp):\d+ (?:\S+ )*?\S*::[^(]*\(.*?\)(?: const)? ")
 _NODE = re.compile(r"(?:Name|node|Node)\s*:?\s*[('\"]+([^'\"()]+)['\")]+")
@@ -29,6 +33,18 @@ class OnnxHost:
     """
 
     opsets: Mapping[str, int] = field(default_factory=lambda: {"": OPSET})
+
+    def check(self, graph: Graph) -> None:
+        """Check that ONNX Runtime takes a graph, as far as that is to be seen without inputs.
+
+        Raises:
+            ValueError: It does not; the message names the node.
+        """
+        shapes = {each.name: (np.dtype(each.dtype), each.shape) for each in graph.inputs}
+        if all(shape is not None for _, shape in shapes.values()):
+            given = {name: (dtype, shape or ()) for name, (dtype, shape) in shapes.items()}
+            model = self._model(graph.nodes, graph.constants, given, graph.outputs)
+            open_session(model, graph.nodes)
 
     def compile(
         self,
@@ -49,7 +65,12 @@ class OnnxHost:
             given = {name: np.asarray(tensors[name]) for name in feeds}
             key = tuple((each.dtype, each.ndim) for each in given.values())
             if key not in sessions:
-                sessions[key] = open_session(self._model(nodes, used, given, outputs), nodes)
+                types = {name: (each.dtype, each.shape) for name, each in given.items()}
+                _require_small(self._model(nodes, used, types, outputs), nodes)
+                free = {
+                    name: (dtype, (None,) * len(shape)) for name, (dtype, shape) in types.items()
+                }
+                sessions[key] = open_session(self._model(nodes, used, free, outputs), nodes)
             with _telling(nodes):
                 found = sessions[key].run(list(outputs), given)
             return dict(zip(outputs, found, strict=True))
@@ -60,14 +81,12 @@ class OnnxHost:
         self,
         nodes: Sequence[Node],
         constants: Mapping[str, Any],
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, tuple[np.dtype[Any], tuple[int | None, ...]]],
         outputs: Sequence[str],
     ) -> onnx.ModelProto:
         types = {
-            name: helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(values.dtype), [None] * values.ndim
-            )
-            for name, values in inputs.items()
+            name: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
+            for name, (dtype, shape) in inputs.items()
         }
         graph = helper.make_graph(
             [proto for node in nodes for proto in protos_of(node)],
@@ -99,6 +118,36 @@ def protos_of(node: Node) -> list[onnx.NodeProto]:
         proto,
         helper.make_node("Add", (total, node.inputs[2]), node.outputs, node.name + "/bias"),
     ]
+
+
+@cache
+def _operators() -> frozenset[tuple[str, str]]:
+    """Domain and name of all operators of ONNX Runtime."""
+    from onnxruntime.capi import _pybind_state
+
+    found = {(each.domain, each.name) for each in _pybind_state.get_all_operator_schema()}
+    return frozenset(found)
+
+
+def has_operator(domain: str, name: str) -> bool:
+    """Whether ONNX Runtime has an operator."""
+    return ("" if domain == "ai.onnx" else domain, name) in _operators()
+
+
+def _require_small(model: onnx.ModelProto, nodes: Sequence[Node]) -> None:
+    """Check what a small file and a small input can blow up to, before it is computed."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except (RuntimeError, ValueError):  # a model beyond 2 GiB
+        return
+    givers = {name: node for node in nodes for name in node.given}
+    for value in (*graph.value_info, *graph.output):
+        size = math.prod(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        if size > _LARGEST and value.name in givers:
+            raise ValueError(
+                f"{givers[value.name].label}: its result would have {size:,} numbers: "
+                f"{_LARGEST:,} at most"
+            )
 
 
 def open_session(model: onnx.ModelProto, nodes: Sequence[Node]) -> Any:
