@@ -26,7 +26,12 @@ from scalewright.sim.cli.parameters.engine import (
     reloading_line,
 )
 from scalewright.sim.cli.parameters.inputs import batch_of, count_of, load_inputs, paths_of
-from scalewright.sim.cli.parameters.options import json_option, output_path, progress_bar
+from scalewright.sim.cli.parameters.options import (
+    json_option,
+    output_path,
+    progress_bar,
+    seed_option,
+)
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.terminal import say_next
 from scalewright.sim.execution.networks import NetworkRun, count_words, run_on_rtl
@@ -57,6 +62,13 @@ from scalewright.sim.models.quantized_model import read_model
     type=click.Path(path_type=Path),
     help="The network before quantization: its accuracy, and the noise of each layer against it.",
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="The engine plays so many rows of each layer, drawn at random; all by default.",
+)
+@seed_option
 @engine_size_options
 @output_path("--out", metavar="FILE.npz", help="Write the network's outputs to this file.")
 @json_option
@@ -66,6 +78,8 @@ def run(
     labels: str | None,
     where: str,
     float_model: Path | None,
+    sample: int | None,
+    seed: int,
     size: EngineSize,
     out: Path | None,
     json_file: Path | None,
@@ -92,7 +106,9 @@ def run(
     count = count_of(x)
     classes = None if labels is None else _load_labels(labels, count)
     try:
-        execution = _execute(network, graph, x, config, on_rtl=where == "rtl")
+        execution = _execute(
+            network, graph, x, config, on_rtl=where == "rtl", sample=sample, seed=seed
+        )
     except (ValueError, TypeError) as error:
         raise ValueError(printable(f"{model} on {', '.join(inputs)}: {error}")) from None
     ran, saturated = execution.ran, execution.saturated
@@ -182,6 +198,8 @@ def _execute(
     config: EngineConfig,
     *,
     on_rtl: bool,
+    sample: int | None,
+    seed: int,
 ) -> _Execution:
     count, batch = count_of(x), batch_of(x)
     names = [*(product.output for product in network.products), *network.outputs]
@@ -210,9 +228,18 @@ def _execute(
     ran = None
     size = fixed_batch(network.inputs) or batch
     if on_rtl:
-        words = count_words(network, x, config, batch=batch)
+        words = count_words(network, x, config, batch=batch, sample=sample)
         with progress_bar("words", words) as advance:
-            ran = run_on_rtl(network, x, config, words=words, batch=batch, progress=advance)
+            ran = run_on_rtl(
+                network,
+                x,
+                config,
+                words=words,
+                batch=batch,
+                sample=sample,
+                seed=seed,
+                progress=advance,
+            )
         saturated.update({layer.name: layer.saturated for layer in ran.layers})
         compare(x, ran.tensors)
     else:

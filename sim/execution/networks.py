@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 
 from scalewright.golden.config import EngineConfig
-from scalewright.golden.layer import Layer, LayerResult, run_layer
+from scalewright.golden.layer import LayerResult, run_layer
 from scalewright.golden.network import Network, Part, Product, Tensor, run_network
 from scalewright.golden.network.feeds import Values
 from scalewright.golden.network.product import joined
-from scalewright.golden.quantized import Quantized
-from scalewright.sim.bench.plan import Mismatch, Outcome, Phase
+from scalewright.sim.bench.plan import Mismatch
 from scalewright.sim.blocks import design_of
-from scalewright.sim.execution.tiling import (
-    ACTIVATIONS,
-    RESULTS,
-    layer_words,
-    read_results,
-    result_words,
-)
-from scalewright.sim.simulators.build import Build, build_player
-from scalewright.sim.simulators.simulation import SimulationError, simulate
-
-# Activation vectors played by one simulation: some seconds, some hundred megabytes.
-_VECTORS = 1 << 18
+from scalewright.sim.execution.layers import Play, pieces, play, taking, words_of
+from scalewright.sim.execution.tiling import RESULTS
+from scalewright.sim.simulators.build import build_player
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +112,8 @@ def run_on_rtl(
     *,
     words: int = 0,
     batch: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> NetworkRun:
     """Run a network on the simulated engine, layer by layer.
@@ -136,6 +128,9 @@ def run_on_rtl(
         words: How many words it will send, as `count_words` says: many make an optimised simulator
             worth its build.
         batch: How many inputs are computed at once; all by default.
+        sample: How many rows of each layer the engine plays, of each batch, drawn at random; the
+            network goes on with golden's results. All rows by default.
+        seed: Of the draw.
         progress: Called now and then with the number of words sent since the last call.
 
     Raises:
@@ -145,134 +140,91 @@ def run_on_rtl(
     """
     built = build_player(design_of("engine", config), words)
     reports: dict[str, LayerReport] = {}
+    draw = np.random.default_rng(seed)
 
     def run(product: Product, parts: list[Part]) -> list[LayerResult]:
-        results = []
-        for part in parts:
-            vectors = part.activations.elements.shape[1]
-            step = _rows_at_once(part.layer, vectors, config)
-            plays = [
-                _play(
-                    built,
-                    config,
-                    product.name,
-                    part.layer,
-                    _rows(part.activations, start, step),
-                    progress,
-                )
-                for start in range(0, len(part.activations.elements), step)
-            ]
-            report = _report(product, part, plays, config)
-            before = reports.get(product.name)
-            reports[product.name] = report if before is None else before.joined(report)
-            results.append(joined([play.result for play in plays], 0))
-        rows = len(parts[0].activations.elements) * (len(parts) if product.right else 1)
-        whole = reports[product.name]
-        reports[product.name] = replace(whole, rows=whole.rows + rows)
+        taken = [[*pieces(part, config)] for part in parts]
+        if sample is not None:
+            taken = [[part] for part in _drawn(product, parts, sample, draw)]
+        plays = play(built, config, product.name, [p for each in taken for p in each], progress)
+        report = _report(product, plays, config)
+        before = reports.get(product.name)
+        reports[product.name] = report if before is None else before.joined(report)
+        if sample is not None:
+            return [run_layer(part.layer, part.activations, config) for part in parts]
+        results, start = [], 0
+        for each in taken:
+            results.append(joined([one.result for one in plays[start : start + len(each)]], 0))
+            start += len(each)
         return results
 
-    tensors = run_network(network, x, config, run=run, batch=batch)
+    kept = {*network.outputs, *(product.output for product in network.products)}
+    tensors = run_network(network, x, config, run=run, keep=kept, batch=batch)
     return NetworkRun(tensors=tensors, layers=list(reports.values()))
 
 
-def _report(
-    product: Product, part: Part, plays: list["_Play"], config: EngineConfig
-) -> LayerReport:
-    """What a part of a layer took, its rows not yet counted."""
-    outcomes = [play.outcome for play in plays]
-    rows, vectors = part.activations.elements.shape[:2]
+def _drawn(
+    product: Product, parts: list[Part], sample: int, draw: np.random.Generator
+) -> list[Part]:
+    """The parts of a product on rows drawn at random: `sample` for each number that it gives."""
+    counts = [len(part.activations.elements) for part in parts]
+    if product.right is None:
+        rows = np.sort(draw.choice(counts[0], min(sample, counts[0]), replace=False))
+        return [taking(part, rows) for part in parts]
+    chosen = np.sort(draw.choice(sum(counts), min(sample, sum(counts)), replace=False))
+    starts = np.cumsum([0, *counts])
+    found = []
+    for part, start, stop in zip(parts, starts, starts[1:], strict=False):
+        rows = chosen[(chosen >= start) & (chosen < stop)] - start
+        if rows.size:
+            found.append(taking(part, rows))
+    return found
+
+
+def _report(product: Product, plays: list[Play], config: EngineConfig) -> LayerReport:
+    """What the parts of a layer took."""
+    outcomes = [each.outcome for each in plays]
     cycles = sum(outcome.cycles for outcome in outcomes)
-    length = product.length or vectors * config.datapath.vector_size
+    counts = [len(each.part.activations.elements) for each in plays]
+    lengths = [
+        product.length or each.part.activations.elements.shape[1] * config.datapath.vector_size
+        for each in plays
+    ]
+    results = [rows * each.part.layer.channels for rows, each in zip(counts, plays, strict=True)]
+    # Each row gives the channels of all blocks.
+    rows = sum(counts) if product.right else sum(results) // product.channels
     return LayerReport(
         name=product.name,
         kind=product.kind,
-        rows=0,
+        rows=rows,
         cycles=cycles,
-        busy=sum(play.busy for play in plays),
-        multiplications=rows * part.layer.channels * length,
+        busy=sum(each.busy for each in plays),
+        multiplications=sum(n * length for n, length in zip(results, lengths, strict=True)),
         capacity=cycles * config.lanes * config.datapath.vector_size,
         results=sum(len(outcome.results[RESULTS]) for outcome in outcomes),
-        saturated=sum(int(play.result.saturated.sum()) for play in plays),
+        saturated=sum(int(each.result.saturated.sum()) for each in plays),
         mismatch_count=sum(outcome.mismatch_count for outcome in outcomes),
         mismatches=[m for outcome in outcomes for m in outcome.mismatches],
     )
 
 
 def count_words(
-    network: Network, x: Values, config: EngineConfig, *, batch: int | None = None
+    network: Network,
+    x: Values,
+    config: EngineConfig,
+    *,
+    batch: int | None = None,
+    sample: int | None = None,
 ) -> int:
     """Words that `run_on_rtl` sends for an input; golden runs the network to find out."""
     total = 0
+    draw = np.random.default_rng(0)
 
-    def count(_: Product, parts: list[Part]) -> list[LayerResult]:
+    def count(product: Product, parts: list[Part]) -> list[LayerResult]:
         nonlocal total
-        results = []
-        for part in parts:
-            total += _words(part, config)
-            results.append(run_layer(part.layer, part.activations, config))
-        return results
+        taken = parts if sample is None else _drawn(product, parts, sample, draw)
+        total += sum(words_of(part, config) for part in taken)
+        return [run_layer(part.layer, part.activations, config) for part in parts]
 
     run_network(network, x, config, run=count, keep=(), batch=batch)
     return total
-
-
-def _words(part: Part, config: EngineConfig) -> int:
-    rows, vectors = part.activations.elements.shape[:2]
-    channels = part.layer.padded(config.channels).channels
-    fits = vectors * config.groups <= config.depth
-    simulations = -(-rows // _rows_at_once(part.layer, vectors, config))
-    loads = simulations if fits else -(-vectors // config.depth) * rows
-    # Activations for each tile, weights and parameters as often as they are loaded.
-    total = rows * vectors * channels // config.lanes
-    return total + channels * vectors * (simulations if fits else rows) + channels * loads
-
-
-def _rows_at_once(layer: Layer, vectors: int, config: EngineConfig) -> int:
-    """Rows of activations that one simulation plays."""
-    tiles = layer.padded(config.channels).channels // config.lanes
-    return max(1, _VECTORS // (vectors * tiles))
-
-
-@dataclass(frozen=True, eq=False)
-class _Play:
-    """A layer on some rows of activations, as the hardware computed it."""
-
-    result: LayerResult
-    outcome: Outcome
-    busy: int
-
-
-def _play(
-    built: Build,
-    config: EngineConfig,
-    name: str,
-    layer: Layer,
-    activations: Quantized,
-    progress: Callable[[int], None] | None,
-) -> _Play:
-    golden = run_layer(layer.padded(config.channels), activations, config)
-    expected = result_words(built.design, config, golden)
-    phase = Phase(
-        name=name,
-        inputs=layer_words(built.design, config, layer, activations),
-        expected={RESULTS: expected},
-    )
-    outcome = simulate(built, [phase], progress=progress).outcomes[0]
-    if outcome.violations:
-        raise SimulationError(f"layer {name}: {outcome.violations[0]}")
-    # Where results are missing, which counts as mismatches, the network goes on with zeros.
-    words = np.zeros_like(expected)
-    arrived = outcome.results[RESULTS][: len(expected)]
-    words[: len(arrived)] = arrived
-    result = read_results(built.design, config, layer, len(activations.elements), words)
-    return _Play(result, outcome, len(phase.inputs[ACTIVATIONS]))
-
-
-def _rows(activations: Quantized, start: int, count: int) -> Quantized:
-    rows = slice(start, start + count)
-    scales = activations.scales
-    return replace(
-        activations,
-        elements=activations.elements[rows],
-        scales=None if scales is None else scales[rows],
-    )
