@@ -82,8 +82,8 @@ def test_what_takes_long_tells_its_progress_to_the_end(
     quantized = "quantize float.onnx --calibrate calibration.npy --config 4/4U/4/6 -o q.onnx"
     played = "run q.onnx images.npy --on golden --float float.onnx"
     for command, labels in (
-        (quantized, ["nodes", "steps on golden"]),
-        (played, ["nodes in floats", "steps on golden"]),
+        (quantized, ["inputs in floats", "inputs on golden"]),
+        (played, ["inputs on golden"]),
     ):
         assert call(*command.split()) == 0
         said = capsys.readouterr().err
