@@ -20,6 +20,8 @@ _BLOCK_ELEMENTS = 1 << 15
 _BREAKPOINTS = 1 << 20
 # Of groups with more breakpoints than this, only those where the minimum may be are sorted.
 _LISTED_BREAKPOINTS = 1 << 16
+# That of 8-bit elements, signed or not.
+_LARGEST_ELEMENT = 255
 
 
 def mean_squared_error(groups: Groups, fmt: Format, thresholds: npt.ArrayLike) -> Floats:
@@ -89,9 +91,15 @@ def mse_optimal(groups: Groups, fmt: Format) -> Floats:
     samples, O(n log n), and lists breakpoints only where the minimum may be.
 
     Raises:
-        TypeError, ValueError: No such groups.
+        TypeError, ValueError: No such groups, or a wide format whose largest element is above 255,
+            where the search takes minutes.
     """
     require_groups(groups, fmt)
+    if fmt.qmax > _LARGEST_ELEMENT:
+        raise ValueError(
+            f"mse thresholds are found for elements up to {_LARGEST_ELEMENT}, not {fmt.qmax}: "
+            "take max, octav or a percentile"
+        )
     if groups.shape[1] * fmt.qmax > _LISTED_BREAKPOINTS:
         steps = [Search(magnitudes(group, fmt), fmt.qmax).best_step() for group in groups]
         return np.array(steps) * fmt.qmax
