@@ -11,11 +11,13 @@ from tests.oracles.arithmetic import Datapath, Operand, round_scale_product
 
 
 def _operand(fmt: OperandFormat | None) -> Operand | None:
-    return fmt and Operand(fmt.element_bits, fmt.signed, fmt.scale_bits)
+    return None if fmt is None else Operand(fmt.element_bits, fmt.signed, fmt.scale_bits)
 
 
 def _grid(fmt: WideFormat | None) -> oracle.Grid | None:
-    return fmt and oracle.Grid(fmt.digits.qmax, fmt.signed, fmt.ratio, fmt.unit)
+    if fmt is None:
+        return None
+    return oracle.Grid(fmt.digits.qmax, fmt.signed, fmt.ratio, fmt.unit)
 
 
 def _compose(config: DatapathConfig, *, weights: bool = True, activations: bool = True) -> Any:

@@ -54,7 +54,10 @@ def grids(
     ):
         return None
     if shift == 0:
-        return weights and _grid(weights, 1), activations and _grid(activations, 1)
+        return (
+            None if weights is None else _grid(weights, 1),
+            None if activations is None else _grid(activations, 1),
+        )
     if weights is None or activations is None:
         return None
     found = []
