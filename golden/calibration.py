@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from scalewright.golden import argument
 from scalewright.golden.clipping import max_threshold, octav_threshold, percentile_threshold
-from scalewright.golden.config import VECTOR_SIZES, OperandFormat
+from scalewright.golden.config import VECTOR_SIZES, Format, OperandFormat, require_format
 from scalewright.golden.mse import mse_optimal
 from scalewright.golden.quantize import Scaling, as_finite_float32, quantize, split_vectors
 from scalewright.golden.quantized import Quantized
@@ -68,7 +68,7 @@ class Clip:
     def __str__(self) -> str:
         return self.method if self.percent is None else f"{self.method}:{self.percent:g}"
 
-    def choose(self, groups: Floats, fmt: OperandFormat) -> npt.NDArray[np.float64]:
+    def choose(self, groups: Floats, fmt: Format) -> npt.NDArray[np.float64]:
         """Thresholds (G,) for groups (G, n)."""
         if self.method == "max":
             return max_threshold(groups, fmt)
@@ -95,7 +95,7 @@ def split_groups(x: npt.ArrayLike, granularity: Granularity, vector_size: int) -
 
 def clipping_threshold(
     x: npt.ArrayLike,
-    fmt: OperandFormat,
+    fmt: Format,
     clip: Clip,
     *,
     granularity: Granularity,
@@ -167,13 +167,14 @@ class Calibrator:
 
     def __init__(
         self,
-        fmt: OperandFormat,
+        fmt: Format,
         clip: Clip,
         *,
         granularity: Granularity = Granularity.TENSOR,
         vector_size: int = 16,
     ) -> None:
-        self._fmt = argument.instance("fmt", fmt, OperandFormat)
+        require_format(fmt)
+        self._fmt = fmt
         self._clip = argument.instance("clip", clip, Clip)
         self._granularity = argument.instance("granularity", granularity, Granularity)
         self._vector_size = argument.integer(

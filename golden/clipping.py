@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
-from scalewright.golden.config import OperandFormat
+from scalewright.golden.config import Format
 from scalewright.golden.mse import magnitudes, require_groups
 from scalewright.golden.octav import End, Grid, step_constant
 
@@ -46,7 +46,7 @@ class OctavThresholds:
     ends: npt.NDArray[np.uint8]
 
 
-def max_threshold(groups: Groups, fmt: OperandFormat) -> Floats:
+def max_threshold(groups: Groups, fmt: Format) -> Floats:
     """The largest magnitude: nothing clips.
 
     Raises:
@@ -55,7 +55,7 @@ def max_threshold(groups: Groups, fmt: OperandFormat) -> Floats:
     return require_groups(groups, fmt).astype(np.float64)
 
 
-def percentile_threshold(groups: Groups, fmt: OperandFormat, percent: float) -> Floats:
+def percentile_threshold(groups: Groups, fmt: Format, percent: float) -> Floats:
     """A percentile of the magnitudes, interpolated linearly.
 
     Raises:
@@ -72,7 +72,7 @@ def percentile_threshold(groups: Groups, fmt: OperandFormat, percent: float) -> 
 
 def octav_threshold(
     groups: Groups,
-    fmt: OperandFormat,
+    fmt: Format,
     *,
     grid: Grid = Grid.NARROW,
     max_iterations: int | None = None,
@@ -143,7 +143,7 @@ class _Outside:
     The sorted copy is the only one.
     """
 
-    def __init__(self, x: Groups, fmt: OperandFormat) -> None:
+    def __init__(self, x: Groups, fmt: Format) -> None:
         self.groups, size = x.shape
         self._chunk = min(_CHUNK, size)
         segment = min(_SEGMENT, -(-size // self._chunk) * self._chunk)

@@ -1,6 +1,6 @@
 """One layer on the engine: a matrix product, rescaled and quantized, all of it in integers.
 
-acc = sum over vectors                             golden/mac.py
+acc = sum over vectors                             golden/mac.py; of wide ones golden/composition.py
 y   = g(sat_R(rne(acc * m / 2^e) + b))             golden/rescale.py, golden/activation.py
 s_q, x_q of vectors of y                           golden/requantize.py
 """
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
+from scalewright.golden.composition import Operand, expand, require_operand
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig, Output
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantized import Quantized
@@ -24,7 +25,7 @@ class Layer:
     """What a layer does to its activations.
 
     Attributes:
-        weights: (M, J, V), one gamma for each row.
+        weights: (M, J, V), one gamma for each row; of wider elements where they are composed.
         rescaling: Factors and biases of the M channels, and the activation function.
         output: What becomes of the sums; not PARTIAL, which is for tiles of a layer.
         fraction_bits: f, fraction bits of y, 0 to 23.
@@ -34,14 +35,14 @@ class Layer:
         TypeError, ValueError: Another type, a value out of range, or channels that do not fit.
     """
 
-    weights: Quantized
+    weights: Operand
     rescaling: Rescaling
     output: Output
     fraction_bits: int = 0
     gamma: float = 1.0
 
     def __post_init__(self) -> None:
-        argument.instance("weights", self.weights, Quantized)
+        require_operand("weights", self.weights)
         argument.instance("rescaling", self.rescaling, Rescaling)
         argument.instance("output", self.output, Output)
         fractions = f"from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}"
@@ -67,15 +68,15 @@ class Layer:
         def pad(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return np.pad(values, [(0, extra)] + [(0, 0)] * (values.ndim - 1))
 
-        scales = self.weights.scales
+        padding: dict[str, Any] = {
+            "elements": pad(self.weights.elements),
+            "gamma": pad(self.weights.gamma),
+        }
+        if isinstance(self.weights, Quantized) and self.weights.scales is not None:
+            padding["scales"] = pad(self.weights.scales)
         return replace(
             self,
-            weights=replace(
-                self.weights,
-                elements=pad(self.weights.elements),
-                scales=None if scales is None else pad(scales),
-                gamma=pad(self.weights.gamma),
-            ),
+            weights=replace(self.weights, **padding),
             rescaling=replace(
                 self.rescaling,
                 mantissas=pad(self.rescaling.mantissas),
@@ -101,8 +102,8 @@ class LayerResult:
     saturated: npt.NDArray[np.bool_]
 
 
-def run_layer(layer: Layer, activations: Quantized, config: EngineConfig) -> LayerResult:
-    """Run a layer on activations (N, J, V).
+def run_layer(layer: Layer, activations: Operand, config: EngineConfig) -> LayerResult:
+    """Run a layer on activations (N, J, V), which may be of wider elements as weights may.
 
     Raises:
         TypeError: Another type.
@@ -115,7 +116,7 @@ def run_layer(layer: Layer, activations: Quantized, config: EngineConfig) -> Lay
             f"rescaling must have results of {config.result_bits} bits, "
             f"not {layer.rescaling.result_bits}"
         )
-    sums = matmul(layer.weights, activations, config.datapath)
+    sums = matmul(*expand(layer.weights, activations, config.datapath), config.datapath)
     if layer.output is Output.ACCUMULATOR:
         return LayerResult(vectors=None, values=sums.accumulators, saturated=sums.saturated)
     y, clipped = rescale(sums.accumulators, layer.rescaling)

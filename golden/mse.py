@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
-from scalewright.golden.config import OperandFormat
+from scalewright.golden.config import Format, require_format
 from scalewright.golden.mse_search import Search, optimal_steps
 
 Floats = npt.NDArray[np.float64]
@@ -20,9 +20,11 @@ _BLOCK_ELEMENTS = 1 << 15
 _BREAKPOINTS = 1 << 20
 # Of groups with more breakpoints than this, only those where the minimum may be are sorted.
 _LISTED_BREAKPOINTS = 1 << 16
+# That of 8-bit elements, signed or not.
+_LARGEST_ELEMENT = 255
 
 
-def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.ArrayLike) -> Floats:
+def mean_squared_error(groups: Groups, fmt: Format, thresholds: npt.ArrayLike) -> Floats:
     """True mean squared error of each group (G, n) at its threshold (G,); shape (G,).
 
     Raises:
@@ -36,7 +38,7 @@ def mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: npt.Array
     return _mean_squared_error(groups, fmt, limits)
 
 
-def _mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: Floats) -> Floats:
+def _mean_squared_error(groups: Groups, fmt: Format, thresholds: Floats) -> Floats:
     steps = np.broadcast_to(thresholds, len(groups)) / fmt.qmax
     total = np.zeros(len(groups))
     size = groups.shape[1]
@@ -57,7 +59,7 @@ def _mean_squared_error(groups: Groups, fmt: OperandFormat, thresholds: Floats) 
     return mean
 
 
-def mse_sweep(groups: Groups, fmt: OperandFormat, *, points: int = 100) -> Floats:
+def mse_sweep(groups: Groups, fmt: Format, *, points: int = 100) -> Floats:
     """Thresholds (G,) of least true error among max * i / points, i = 1 ... points.
 
     Raises:
@@ -75,7 +77,7 @@ def mse_sweep(groups: Groups, fmt: OperandFormat, *, points: int = 100) -> Float
     return best
 
 
-def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
+def mse_optimal(groups: Groups, fmt: Format) -> Floats:
     """Thresholds (G,) that minimise the true error, exactly.
 
     As the step d grows, |x| drops from level k + 1 to k where d passes |x| / (k + 1/2). Between two
@@ -89,9 +91,15 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
     samples, O(n log n), and lists breakpoints only where the minimum may be.
 
     Raises:
-        TypeError, ValueError: No such groups.
+        TypeError, ValueError: No such groups, or a wide format whose largest element is above 255,
+            where the search takes minutes.
     """
     require_groups(groups, fmt)
+    if fmt.qmax > _LARGEST_ELEMENT:
+        raise ValueError(
+            f"mse thresholds are found for elements up to {_LARGEST_ELEMENT}, not {fmt.qmax}: "
+            "take max, octav or a percentile"
+        )
     if groups.shape[1] * fmt.qmax > _LISTED_BREAKPOINTS:
         steps = [Search(magnitudes(group, fmt), fmt.qmax).best_step() for group in groups]
         return np.array(steps) * fmt.qmax
@@ -103,14 +111,14 @@ def mse_optimal(groups: Groups, fmt: OperandFormat) -> Floats:
     return thresholds
 
 
-def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
+def require_groups(groups: Groups, fmt: Format) -> Groups:
     """Check groups (G, n), in one pass and without a copy; gives their largest magnitudes (G,).
 
     Raises:
         TypeError: No float32 array, or no format.
         ValueError: Another number of axes, no element, NaN or infinity.
     """
-    argument.instance("fmt", fmt, OperandFormat)
+    require_format(fmt)
     argument.instance("groups", groups, np.ndarray)
     if groups.dtype != np.float32:
         raise TypeError(f"groups must be float32, not {groups.dtype}")
@@ -125,7 +133,7 @@ def require_groups(groups: Groups, fmt: OperandFormat) -> Groups:
     return np.asarray(largest, np.float32)
 
 
-def magnitudes(groups: Groups, fmt: OperandFormat, out: Groups | None = None) -> Groups:
+def magnitudes(groups: Groups, fmt: Format, out: Groups | None = None) -> Groups:
     """|x|, or max(x, 0) where the format is unsigned: what is left to quantize; a copy."""
     if fmt.signed:
         return np.asarray(np.abs(groups, out=out))

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
-from scalewright.golden.config import OperandFormat
+from scalewright.golden.config import Format, WideFormat, require_format
 
 
 class Grid(enum.Enum):
@@ -64,16 +64,19 @@ class OctavResult:
     steps: tuple[int, ...]
 
 
-def step_constant(fmt: OperandFormat, grid: Grid = Grid.NARROW) -> int:
-    """K for a format: an integer of at most 20 bits.
+def step_constant(fmt: Format, grid: Grid = Grid.NARROW) -> int:
+    """K for a format: an integer of at most 20 bits, and 36 for a wide format.
 
     Raises:
         TypeError: No format, or no grid.
+        ValueError: The paper's grid for a wide format, which is narrow and symmetric.
     """
-    argument.instance("fmt", fmt, OperandFormat)
+    require_format(fmt)
     argument.instance("grid", grid, Grid)
     if grid is Grid.NARROW:
         return 12 * fmt.qmax * fmt.qmax
+    if isinstance(fmt, WideFormat):
+        raise ValueError(f"grid must be NARROW for the wide format {fmt}, not {grid.name}")
     return (3 if fmt.signed else 12) << (2 * fmt.element_bits)
 
 

@@ -23,13 +23,20 @@ half to even. A scale is always a multiplier. What the equations leave open:
 """
 
 import enum
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden import argument
-from scalewright.golden.config import VECTOR_SIZES, OperandFormat
+from scalewright.golden.config import (
+    VECTOR_SIZES,
+    Format,
+    OperandFormat,
+    WideFormat,
+    require_format,
+)
 from scalewright.golden.quantized import Floats, Quantized, along_axis
 
 # Elements of one block: its temporaries fit in a level-2 cache (0.5 MB of float32).
@@ -71,9 +78,34 @@ def quantize(
         ValueError: NaN or infinity (how many, and where the first is), an empty tensor, a
             parameter out of range.
     """
-    values = as_float32(x)
     argument.instance("fmt", fmt, OperandFormat)
     argument.instance("scaling", scaling, Scaling)
+    integers = quantize_integers(x, fmt, vector_size, coarse_axis, threshold, scaling)
+    return Quantized(**vars(integers), format=fmt)
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """What a tensor becomes, of whatever format; the attributes are those of `Quantized`."""
+
+    elements: npt.NDArray[Any]
+    scales: npt.NDArray[np.uint16] | None
+    gamma: Floats
+    length: int
+    coarse_axis: int | None
+
+
+def quantize_integers(
+    x: npt.ArrayLike,
+    fmt: Format,
+    vector_size: int,
+    coarse_axis: int | None,
+    threshold: npt.ArrayLike | None,
+    scaling: Scaling,
+) -> Integers:
+    """Quantize a tensor to any format; see `quantize`."""
+    values = as_float32(x)
+    require_format(fmt)
     if coarse_axis is not None:
         axes = [axis for axis in range(-values.ndim, values.ndim - 1) if axis != -1]
         before_last = f"an axis of {values.shape} before the last"
@@ -106,11 +138,10 @@ def quantize(
         # x / inf = 0: what has no scale has no elements.
         divisor = np.where(divisor == 0, np.float32(np.inf), divisor)
         elements = _divide(vectors, divisor.reshape(-1), fmt)
-    return Quantized(
+    return Integers(
         elements=elements.reshape(*peak.shape, vector_size),
         scales=scales,
         gamma=np.asarray(gamma, np.float32),
-        format=fmt,
         length=length,
         coarse_axis=coarse_axis,
     )
@@ -194,8 +225,9 @@ def _round_scale(ratio: Floats, scaling: Scaling, scale_max: int) -> Floats:
     return np.clip(rounded, np.float32(smallest), np.float32(scale_max), out=rounded)
 
 
-def _divide(vectors: Floats, divisor: Floats, fmt: OperandFormat) -> npt.NDArray[Any]:
-    elements = np.empty(vectors.shape, np.int8 if fmt.signed else np.uint8)
+def _divide(vectors: Floats, divisor: Floats, fmt: Format) -> npt.NDArray[Any]:
+    narrow = np.int8 if fmt.signed else np.uint8
+    elements = np.empty(vectors.shape, np.int32 if isinstance(fmt, WideFormat) else narrow)
     for block in _blocks(vectors):
         quotient = np.repeat(divisor[block], vectors.shape[1]).reshape(-1, vectors.shape[1])
         np.divide(vectors[block], quotient, out=quotient)

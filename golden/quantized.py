@@ -54,7 +54,7 @@ class Quantized:
             )
         if self.elements.size == 0:
             raise ValueError(f"elements must not be empty: {self.elements.shape}")
-        _require_within("elements", self.elements, self.format.element_min, self.format.qmax)
+        require_within("elements", self.elements, self.format.element_min, self.format.qmax)
         if (self.scales is None) != (self.format.scale_bits is None):
             raise ValueError(f"scales must be given exactly where {self.format} has them")
         if self.scales is not None:
@@ -64,28 +64,12 @@ class Quantized:
                 raise ValueError(
                     f"scales must be {self.elements.shape[:-1]}, not {self.scales.shape}"
                 )
-            _require_within("scales", self.scales, 0, self.format.scale_max)
+            require_within("scales", self.scales, 0, self.format.scale_max)
         if self.gamma.dtype != np.float32:
             raise TypeError(f"gamma must be float32, not {self.gamma.dtype}")
         argument.not_negative("gamma", self.gamma, np.float32)
-        self._check_groups()
-        padded = self.elements.shape[-2] * self.vector_size
-        shortest = padded - self.vector_size + 1
-        length = padded if self.length == -1 else self.length
-        argument.integer(
-            "length", length, range(shortest, padded + 1), f"from {shortest} to {padded}"
-        )
-        object.__setattr__(self, "length", int(length))
-
-    def _check_groups(self) -> None:
-        """Check that there is one gamma for each coarse group."""
-        shape: tuple[int, ...] = ()
-        if self.coarse_axis is not None:
-            axes = self.elements.ndim - 2
-            argument.integer("coarse_axis", self.coarse_axis, range(axes), f"below {axes}, or None")
-            shape = self.elements.shape[self.coarse_axis : self.coarse_axis + 1]
-        if self.gamma.shape != shape:
-            raise ValueError(f"gamma must be {shape}, not {self.gamma.shape}")
+        check_groups(self.elements, self.gamma, self.coarse_axis)
+        object.__setattr__(self, "length", checked_length(self.elements, self.length))
 
     @property
     def vector_size(self) -> int:
@@ -115,7 +99,40 @@ def along_axis(values: Floats, axis: int | None, ndim: int) -> Floats:
     return values.reshape([-1 if other == axis else 1 for other in range(ndim)])
 
 
-def _require_within(name: str, values: npt.NDArray[Any], smallest: int, largest: int) -> None:
+def check_groups(elements: npt.NDArray[Any], gamma: Floats, coarse_axis: int | None) -> None:
+    """Check that elements (..., J, V) have one gamma for each coarse group.
+
+    Raises:
+        ValueError: They have not, or there is no such axis.
+    """
+    shape: tuple[int, ...] = ()
+    if coarse_axis is not None:
+        axes = elements.ndim - 2
+        argument.integer("coarse_axis", coarse_axis, range(axes), f"below {axes}, or None")
+        shape = elements.shape[coarse_axis : coarse_axis + 1]
+    if gamma.shape != shape:
+        raise ValueError(f"gamma must be {shape}, not {gamma.shape}")
+
+
+def checked_length(elements: npt.NDArray[Any], length: int) -> int:
+    """Elements along the reduction axis of elements (..., J, V): all of them for -1.
+
+    Raises:
+        TypeError, ValueError: A length that J vectors do not have.
+    """
+    padded = elements.shape[-2] * elements.shape[-1]
+    shortest = padded - elements.shape[-1] + 1
+    allowed = range(shortest, padded + 1)
+    whole = padded if length == -1 else length
+    return argument.integer("length", whole, allowed, f"from {shortest} to {padded}")
+
+
+def require_within(name: str, values: npt.NDArray[Any], smallest: int, largest: int) -> None:
+    """Raise unless all values are from `smallest` to `largest`.
+
+    Raises:
+        ValueError: One is not.
+    """
     low, high = int(values.min()), int(values.max())
     if low < smallest or high > largest:
         offender = low if low < smallest else high

@@ -4,6 +4,12 @@ This is all that the golden model, the hardware and the testbenches share: facts
 data.
 """
 
+from scalewright.golden.config.composition import (
+    Format,
+    WideFormat,
+    compose,
+    require_format,
+)
 from scalewright.golden.config.datapath import (
     ACCUMULATOR_BITS,
     ELEMENT_BITS,
@@ -42,7 +48,11 @@ __all__ = [
     "ActivationFunction",
     "DatapathConfig",
     "EngineConfig",
+    "Format",
     "OctavConfig",
     "OperandFormat",
     "Output",
+    "WideFormat",
+    "compose",
+    "require_format",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden.composition import Operand, expand
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult
 from scalewright.golden.quantized import Quantized
@@ -15,18 +16,20 @@ WEIGHTS, PARAMETERS, ACTIVATIONS, RESULTS = "weights", "parameters", "activation
 
 
 def layer_words(
-    design: Design, config: EngineConfig, layer: Layer, activations: Quantized
+    design: Design, config: EngineConfig, layer: Layer, activations: Operand
 ) -> dict[str, Words]:
     """Words of the three input streams for a layer (M, J, V) on activations (N, J, V).
 
     Tiles of L (or V) channels follow one another, each with all activation rows. A reduction that
     is longer than the weight buffer goes through it piece by piece, for one row and one group of L
-    channels after the other: exact, but the weights come again for each row.
+    channels after the other: exact, but the weights come again for each row. Where an operand is
+    wide, J counts what the engine sees: the pairs of digits, of golden/composition.py.
     """
     padded = layer.padded(config.channels)
-    vectors = layer.weights.elements.shape[1]
-    weights = _weight_words(design, config, padded)
-    inputs = _activation_words(design, activations)
+    sent, activation_vectors = expand(padded.weights, activations, config.datapath)
+    vectors = sent.elements.shape[1]
+    weights = _weight_words(design, config, sent)
+    inputs = _activation_words(design, activation_vectors)
     tiles, rows = len(weights), len(inputs)
     if vectors * config.groups <= config.depth:
         repeated = np.tile(inputs[:, None], (1, config.groups, 1, 1)).reshape(-1, inputs.shape[-1])
@@ -126,17 +129,17 @@ def _by_row(values: npt.NDArray[Any], rows: int, each: int) -> npt.NDArray[Any]:
     return split.swapaxes(0, 1).reshape(rows, -1, *values.shape[1:])
 
 
-def _weight_words(design: Design, config: EngineConfig, layer: Layer) -> Words:
+def _weight_words(design: Design, config: EngineConfig, weights: Quantized) -> Words:
     """Words (T, G, J, L, B) of T tiles, G groups, J vectors and L lanes."""
-    vectors = layer.weights.elements.shape[1]
+    vectors = weights.elements.shape[1]
 
     def arrange(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         split = values.reshape(-1, config.groups, config.lanes, *values.shape[1:])
         return split.swapaxes(2, 3).reshape(-1, *values.shape[2:])
 
-    fields: dict[str, npt.NDArray[Any]] = {"elements": arrange(layer.weights.elements)}
-    if layer.weights.scales is not None:
-        fields["scale"] = arrange(layer.weights.scales)
+    fields: dict[str, npt.NDArray[Any]] = {"elements": arrange(weights.elements)}
+    if weights.scales is not None:
+        fields["scale"] = arrange(weights.scales)
     words = design.codec(WEIGHTS).pack(fields)
     return words.reshape(-1, config.groups, vectors, config.lanes, words.shape[-1])
 

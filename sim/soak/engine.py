@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from scalewright.golden.composition import Operand
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer
-from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.design import Design
 from scalewright.sim.execution.tiling import ACTIVATIONS, PARAMETERS, RESULTS, WEIGHTS
@@ -33,7 +33,7 @@ def soak(name: str, design: Design, config: EngineConfig, rng: np.random.Generat
     return case(name, design, config, layers, **stalls)
 
 
-def _layer(config: EngineConfig, rng: np.random.Generator) -> tuple[Layer, Quantized]:
+def _layer(config: EngineConfig, rng: np.random.Generator) -> tuple[Layer, Operand]:
     most = config.depth // config.groups
     if rng.random() < 0.1:
         most *= 2  # longer than the buffer: weights are loaded again for each row

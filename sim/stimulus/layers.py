@@ -3,24 +3,29 @@
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden.composition import Operand, expand
 from scalewright.golden.config import (
     EXPONENTS,
     OUTPUT_FRACTION_BITS,
     ActivationFunction,
     EngineConfig,
-    OperandFormat,
+    Format,
     Output,
+    WideFormat,
 )
 from scalewright.golden.layer import Layer
 from scalewright.golden.mac import matmul
 from scalewright.golden.quantized import Quantized
 from scalewright.golden.rescale import Rescaling, multiplier
+from scalewright.sim.stimulus.composed import random_wide
 
 
 def random_operand(
-    fmt: OperandFormat, shape: tuple[int, int, int], rng: np.random.Generator, *, extreme: bool
-) -> Quantized:
+    fmt: Format, shape: tuple[int, int, int], rng: np.random.Generator, *, extreme: bool
+) -> Operand:
     """An operand (rows, J, V); with `extreme`, elements and scales at the ends of their ranges."""
+    if isinstance(fmt, WideFormat):
+        return random_wide(fmt, shape, rng, extreme=extreme)
     low, high = fmt.element_min, fmt.qmax
     elements = rng.integers(low, high, shape, endpoint=True)
     scales = rng.integers(0, fmt.scale_max, shape[:2], endpoint=True)
@@ -74,13 +79,18 @@ def random_layer(
     vectors: int,
     output: Output,
     extreme: bool = False,
-) -> tuple[Layer, Quantized]:
-    """A layer (channels, vectors, V) and activations (rows, vectors, V) for it."""
+    formats: tuple[Format, Format] | None = None,
+) -> tuple[Layer, Operand]:
+    """A layer (channels, vectors, V) and activations (rows, vectors, V) for it.
+
+    `formats` are those of weights and activations where one of them is composed.
+    """
     datapath = config.datapath
+    weight_format, activation_format = formats or (datapath.weights, datapath.activations)
     shape = (channels, vectors, datapath.vector_size)
-    weights = random_operand(datapath.weights, shape, rng, extreme=extreme)
-    activations = random_operand(datapath.activations, (rows, *shape[1:]), rng, extreme=extreme)
-    sums = matmul(weights, activations, datapath).accumulators
+    weights = random_operand(weight_format, shape, rng, extreme=extreme)
+    activations = random_operand(activation_format, (rows, *shape[1:]), rng, extreme=extreme)
+    sums = matmul(*expand(weights, activations, datapath), datapath).accumulators
     function = ActivationFunction(rng.choice(list(ActivationFunction)))
     rescaling = random_rescaling(np.abs(sums).max(axis=0), config.result_bits, function, rng)
     # Mostly so that the largest y asks for a scale within range.

@@ -8,7 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden.composition import digit_pairs, expand
 from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.golden.quantized import Quantized
+from scalewright.sim.stimulus.composed import compositions
+from scalewright.sim.stimulus.layers import random_operand
 
 Stream: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -114,6 +118,39 @@ def random(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> St
     return stream
 
 
+def composed(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> Stream | None:
+    """Sums of wide vectors, as pairs of digits; None where the datapath cannot compose any.
+
+    In every composition that it can do, about `vectors` wide vectors each: random ones, and then
+    extreme ones, whose sums saturate.
+    """
+    kinds: list[Stream] = []
+    for formats in compositions(config):
+        for extreme in (False, True):
+            count = max(4, vectors // 2)
+            shape = (1, count, config.vector_size)
+            weights, activations = (
+                random_operand(fmt, shape, rng, extreme=extreme) for fmt in formats
+            )
+            w, a = expand(weights, activations, config)
+            last = np.zeros((count, digit_pairs(weights, activations)), np.bool_)
+            last[:, -1] = rng.random(count) < rng.choice([1.0, 0.5, 0.05], count)
+            last[-1, -1] = True
+            kinds.append(
+                _stream(
+                    config,
+                    weights=w.elements[0],
+                    activations=a.elements[0],
+                    weight_scale=_scales_of(w),
+                    activation_scale=_scales_of(a),
+                    last=last.ravel(),
+                )
+            )
+    if not kinds:
+        return None
+    return {name: np.concatenate([kind[name] for kind in kinds]) for name in kinds[0]}
+
+
 def everything(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> Stream:
     """All kinds in one stream, `vectors` of them random."""
     kinds = [element_products(config, rng)]
@@ -141,6 +178,14 @@ def _stream(
     first = np.roll(last, 1)
     first[:1] = True
     return {**stream, "first": first, "last": last}
+
+
+def _scales_of(operand: Quantized) -> npt.NDArray[Any]:
+    """Scales (J,) of an operand (1, J, V); 1 where it has none."""
+    if operand.scales is None:
+        return np.ones(operand.elements.shape[1], np.uint16)
+    scales: npt.NDArray[np.uint16] = operand.scales[0]
+    return scales
 
 
 def _patterns(fmt: OperandFormat) -> npt.NDArray[np.int64]:

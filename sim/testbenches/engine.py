@@ -1,14 +1,15 @@
 """What the engine is tested with, what is expected of it, and how a failure reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from scalewright.golden.config import ActivationFunction, EngineConfig, Output
+from scalewright.golden.composition import Operand, digit_pairs
+from scalewright.golden.config import ActivationFunction, EngineConfig, Format, Output
 from scalewright.golden.layer import Layer, run_layer
-from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench import stall
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Words
@@ -22,6 +23,7 @@ from scalewright.sim.execution.tiling import (
     layer_words,
     result_words,
 )
+from scalewright.sim.stimulus.composed import compositions
 from scalewright.sim.stimulus.layers import random_layer
 
 # Resets in mid-stream: through loading, computing and post-processing of the first tiles.
@@ -35,7 +37,7 @@ class _Played:
     """A layer and the results of the stream that are its own."""
 
     layer: Layer
-    activations: Quantized
+    activations: Operand
     results: int
 
 
@@ -43,7 +45,7 @@ def engine_phase(
     name: str,
     design: Design,
     config: EngineConfig,
-    layers: list[tuple[Layer, Quantized]],
+    layers: Sequence[tuple[Layer, Operand]],
     **options: Any,
 ) -> tuple[Phase, list[int]]:
     """A phase that runs layers back to back, and how many results each gives."""
@@ -67,7 +69,7 @@ def case(
     name: str,
     design: Design,
     config: EngineConfig,
-    layers: list[tuple[Layer, Quantized]],
+    layers: Sequence[tuple[Layer, Operand]],
     **options: Any,
 ) -> Case:
     """A phase that runs layers back to back; `options` are those of the phase."""
@@ -110,12 +112,12 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
     made: list[Case] = []
     most = config.depth // config.groups
 
-    def add(name: str, layers: list[tuple[Layer, Quantized]], **options: Any) -> None:
+    def add(name: str, layers: Sequence[tuple[Layer, Operand]], **options: Any) -> None:
         made.append(case(name, design, config, layers, **options))
 
     def draw(
         output: Output, *, longest: int = most, extreme: bool = False
-    ) -> tuple[Layer, Quantized]:
+    ) -> tuple[Layer, Operand]:
         length = int(rng.integers(1, min(longest, 40), endpoint=True))
         channels = int(rng.integers(1, 2 * config.channels, endpoint=True))
         tiles = -(-channels // config.channels)
@@ -130,14 +132,26 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
             extreme=extreme,
         )
 
-    def mixture(count: int) -> list[tuple[Layer, Quantized]]:
+    def mixture(count: int) -> list[tuple[Layer, Operand]]:
         outputs = (Output.QUANTIZED, Output.RESCALED, Output.QUANTIZED, Output.ACCUMULATOR)
         return [draw(outputs[number % 4]) for number in range(count)]
 
-    def shaped(rows: int, channels: int, length: int, output: Output) -> tuple[Layer, Quantized]:
+    def shaped(
+        rows: int, channels: int, length: int, output: Output, **options: Any
+    ) -> tuple[Layer, Operand]:
         return random_layer(
-            config, rng, rows=rows, channels=channels, vectors=length, output=output
+            config, rng, rows=rows, channels=channels, vectors=length, output=output, **options
         )
+
+    def composed(formats: tuple[Format, Format]) -> list[tuple[Layer, Operand]]:
+        options: dict[str, Any] = {"formats": formats}
+        return [
+            shaped(4, config.channels + 1, min(3, most), Output.QUANTIZED, **options),
+            shaped(3, config.channels, 1, Output.RESCALED, **options),
+            # More digits than the buffer has rows: cut in the middle of a wide vector, often.
+            shaped(1, 1, min(config.depth, 75), Output.ACCUMULATOR, **options),
+            shaped(2, 1, 8, Output.ACCUMULATOR, extreme=True, **options),
+        ]
 
     for output in (Output.QUANTIZED, Output.RESCALED, Output.ACCUMULATOR):
         add(f"single-vector-{output.name.lower()}", [shaped(5, config.channels, 1, output)])
@@ -196,6 +210,10 @@ def cases(design: Design, config: EngineConfig, vectors: int, seed: int) -> list
     share = max(2, round(vectors / len(stalls) / _LAYER_VECTORS * 2))
     for name, options in stalls.items():
         add(name, mixture(share), **options)
+    wide = [layer for formats in compositions(config.datapath) for layer in composed(formats)]
+    if wide:
+        add("composed", wide)
+        add("composed-stalled", wide, **stalls["random-stalled-all"])
     return made
 
 
@@ -207,7 +225,8 @@ def _explain(played: list[_Played], mismatch: Mismatch) -> list[str]:
             return [
                 f"result {index} of {item.results} of layer {number + 1} of {len(played)}:",
                 f"  {layer.channels} channels, {layer.weights.elements.shape[1]} vectors per sum, "
-                f"{len(activations.elements)} activation rows",
+                f"{len(activations.elements)} activation rows, "
+                f"{digit_pairs(layer.weights, activations)} pairs of vectors for each",
                 f"  output {layer.output.name}, "
                 f"activation function {layer.rescaling.activation_function.name}, "
                 f"fraction_bits {layer.fraction_bits}",

@@ -21,6 +21,8 @@ LARGEST, SMALLEST = "exactly the largest value", "exactly the smallest value"
 
 # Resets in mid-stream are tried in each of these first cycles: past the pipeline's depth.
 _RESET_CYCLES = 9
+# Wide vectors of each composition, at least.
+_WIDE_VECTORS = 60
 # Vector pairs printed of a sum that went wrong.
 _SHOWN = 12
 
@@ -145,6 +147,10 @@ def cases(design: Design, config: DatapathConfig, vectors: int, seed: int) -> li
         stream = stimulus.random(config, share, rng)
         stream["last"] |= rng.random(share) < 0.5  # enough results to feel the sink
         add(name, stream, **options)
+    wide = stimulus.composed(config, max(_WIDE_VECTORS, share // 4), rng)
+    if wide is not None:
+        add("composed", wide)
+        add("composed-stalled", wide, **stalls["random-stalled-both"])
     return made
 
 

@@ -95,6 +95,7 @@ def _layer(output: Output, config: EngineConfig, rng: Any) -> tuple[Layer, Quant
 def _accumulate(layer: Layer, x: Quantized, row: int, m: int, config: EngineConfig) -> Any:
     """The accumulator of a row and a channel, and whether it saturated."""
     w, datapath = layer.weights, config.datapath
+    assert isinstance(w, Quantized)
     vectors = len(w.elements[m])
     pairs = [
         oracle.VectorPair(

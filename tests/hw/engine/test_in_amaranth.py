@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from amaranth.hdl import Mux
 
+from scalewright.golden.composition import Operand
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.golden.layer import Layer
-from scalewright.golden.quantized import Quantized
 from scalewright.hw.engine import Engine
 from scalewright.sim.blocks import design_of
 from scalewright.sim.stimulus.layers import random_layer
@@ -21,7 +21,7 @@ from tests.benches.amaranth import Payloads, Records, fields, play, records
 from tests.benches.faults import seen
 from tests.benches.small import small_engine
 
-_Layers = list[tuple[Layer, Quantized]]
+_Layers = list[tuple[Layer, Operand]]
 
 
 def engine(config: EngineConfig, layers: _Layers, stalls: float = 0.0) -> Records:
@@ -52,7 +52,7 @@ _EACH_ENGINE = pytest.mark.parametrize("config", _ENGINES.values(), ids=_ENGINES
 
 def _layers(config: EngineConfig, *outputs: Output, rows: int = 2, vectors: int = 2) -> _Layers:
     rng = np.random.default_rng(len(outputs))
-    shape = {"rows": rows, "channels": config.channels + 1, "vectors": vectors}
+    shape: dict[str, Any] = {"rows": rows, "channels": config.channels + 1, "vectors": vectors}
     return [
         random_layer(config, rng, output=output, extreme=number == 2, **shape)
         for number, output in enumerate(outputs)
