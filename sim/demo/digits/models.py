@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, Node
 from scalewright.sim.demo.digits.network import Digits, Floats
 from scalewright.sim.models.float_model import read_graph
+from scalewright.sim.models.host import OnnxHost
 
 CONVOLUTIONAL = Path(__file__).with_name("convolutional.onnx")
 CALIBRATION = Path(__file__).with_name("calibration.npy")
@@ -28,15 +30,21 @@ def perceptron() -> Graph:
                 name=name,
                 kind="Gemm",
                 inputs=(source, f"{name}.weight", f"{name}.bias"),
-                output=name,
+                outputs=(name,),
                 attributes={"transB": 1},
             )
         )
         source = name
         if number < len(digits.weights):
             source = f"relu{number}"
-            nodes.append(Node(name=source, kind="Relu", inputs=(name,), output=source))
-    return Graph(nodes=tuple(nodes), constants=constants, input="images", output=source)
+            nodes.append(Node(name=source, kind="Relu", inputs=(name,), outputs=(source,)))
+    return Graph(
+        nodes=tuple(nodes),
+        constants=constants,
+        inputs=(Input(name="images", shape=(None, SIDE * SIDE)),),
+        outputs=(source,),
+        host=OnnxHost(),
+    )
 
 
 def convolutional() -> Graph:
