@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scalewright.golden import argument
 from scalewright.golden.composition import Operand, expand, require_operand
 from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig, Output
-from scalewright.golden.mac import matmul
+from scalewright.golden.mac import MacResult, matmul
 from scalewright.golden.quantized import Quantized
 from scalewright.golden.requantize import requantize
 from scalewright.golden.rescale import Rescaling, rescale
@@ -117,6 +117,11 @@ def run_layer(layer: Layer, activations: Operand, config: EngineConfig) -> Layer
             f"not {layer.rescaling.result_bits}"
         )
     sums = matmul(*expand(layer.weights, activations, config.datapath), config.datapath)
+    return finish_layer(layer, sums, config)
+
+
+def finish_layer(layer: Layer, sums: MacResult, config: EngineConfig) -> LayerResult:
+    """What a layer makes of its accumulators (N, M)."""
     if layer.output is Output.ACCUMULATOR:
         return LayerResult(vectors=None, values=sums.accumulators, saturated=sums.saturated)
     y, clipped = rescale(sums.accumulators, layer.rescaling)

@@ -78,13 +78,13 @@ class Calibration:
         limit = (1 << (self.config.result_bits - 1)) - 1
         # Factors over the unit have to stay below 2^16.
         largest = max(largest, float(np.abs(bias).max(initial=0)))
-        unit = _round_up(max(largest / limit, factor / 65535))
+        unit = round_up(max(largest / limit, factor / 65535))
         return _require_scale(unit, f"{node.label}: its result", largest)
 
 
 def coarse_scale(threshold: float, fmt: OperandFormat) -> float:
     """Coarse scale of activations whose largest vector threshold is `threshold`."""
-    return _round_up(threshold / (fmt.qmax * fmt.scale_max))
+    return round_up(threshold / (fmt.qmax * fmt.scale_max))
 
 
 def _require_scale(scale: float, what: str, largest: float) -> float:
@@ -96,7 +96,7 @@ def _require_scale(scale: float, what: str, largest: float) -> float:
     return scale
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """The next number of 7 significant bits; 1 for 0, where anything will do."""
     if value == 0:
         return 1.0

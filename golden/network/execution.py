@@ -160,13 +160,13 @@ def run_network(
     """
     tensors = (*network.tensors, *(name for name in network.constants if name in network.outputs))
     names = [name for name in tensors if keep is None or name in keep]
-    run = run or _run_golden(config)
-    last_use = _last_uses(network, names)
+    run = run or run_golden(config)
+    last_use = last_uses(network, names)
 
     def run_batch(feeds: Mapping[str, Any]) -> dict[str, Any]:
         tensors: dict[str, Any] = {**network.constants, **feeds}
         for index, step in enumerate(network.steps):
-            _run_step(step, tensors, config, run)
+            run_step(step, tensors, config, run)
             for name in last_use.get(index, ()):
                 del tensors[name]
             if progress is not None:
@@ -191,7 +191,7 @@ def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:
     return first.joined([values for values, _ in vectors])
 
 
-def _run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Run) -> None:
+def run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Run) -> None:
     """Compute what a step gives, and put it beside the others."""
     if isinstance(step, Quantize):
         fmt = config.datapath.weights if step.right else config.datapath.activations
@@ -213,11 +213,12 @@ def _run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Ru
         tensors |= step.compute({name: as_real(tensors[name]) for name in step.inputs})
 
 
-def _run_golden(config: EngineConfig) -> Run:
+def run_golden(config: EngineConfig) -> Run:
+    """What runs layers in golden."""
     return lambda _, parts: [run_layer(part.layer, part.activations, config) for part in parts]
 
 
-def _last_uses(network: Network, kept: Iterable[str]) -> dict[int, list[str]]:
+def last_uses(network: Network, kept: Iterable[str]) -> dict[int, list[str]]:
     """For each step, by number, the tensors that are not needed after it."""
     last: dict[str, int] = {}
     for index, step in enumerate(network.steps):

@@ -15,16 +15,16 @@ rounded up to a few significant bits (golden/network/calibration.py).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scalewright.golden.activation import OPERATORS
 from scalewright.golden.calibration import Clip
-from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
+from scalewright.golden.config import ActivationFunction, EngineConfig
 from scalewright.golden.network import Network, Product, Quantize
-from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
+from scalewright.golden.network.calibration import Calibration
 from scalewright.golden.network.feeds import Values
 from scalewright.golden.network.graph import Graph, Node
 from scalewright.golden.network.observation import observe
@@ -36,8 +36,9 @@ from scalewright.golden.network.operands import (
 )
 from scalewright.golden.network.product import Block
 from scalewright.golden.network.schedule import Item, schedule
+from scalewright.golden.network.units import as_computed, finest_unit
 from scalewright.golden.quantize import Scaling
-from scalewright.golden.quantized import Floats, Quantized
+from scalewright.golden.quantized import Quantized
 
 # They give values that were there before.
 _MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
@@ -180,7 +181,7 @@ class _Quantization:
             unit = self._calibration.unit((output, _axis(node)), node, bias, largest)
         else:
             gamma = self._gamma(output, following, _axis(node))
-            unit = _finest_unit(node.label, gamma, largest, bias, config)
+            unit = finest_unit(node.label, gamma, largest, bias, config)
             self._vectors[output, _axis(node), False] = output, gamma
         attributes = dict(node.attributes) if node.kind == "Conv" else {}
         group = attributes.pop("group", 1)
@@ -200,7 +201,7 @@ class _Quantization:
             unit=unit,
             gamma=gamma,
         )
-        self._items.append(_as_computed(product, input_gamma, config))
+        self._items.append(as_computed(product, input_gamma, config))
 
     def _gamma(self, tensor: str, node: Node, axis: int, *, right: bool = False) -> float:
         if self._trained:
@@ -272,32 +273,6 @@ def _axis(node: Node) -> int:
     return 1 if node.kind == "Conv" else -1
 
 
-def _as_computed(product: Product, input_gamma: float, config: EngineConfig) -> Product:
-    """The product with the factors and the bias that the engine computes with.
-
-    Its gammas change by 2^-17 at most, its bias by half a unit, and who computes with these in
-    floats finds what the engine finds, but for the rounding of floats.
-
-    Raises:
-        ValueError: Factors or a bias that do not fit; the message names the node.
-    """
-    try:
-        layers = product.layers(input_gamma, config)
-    except ValueError as error:
-        raise ValueError(f"{product.label}: {error}") from None
-    worth = product.unit / (input_gamma * 2.0**config.datapath.scale_product_shift)
-    blocks, biases = [], []
-    for block, layer in zip(product.blocks, layers, strict=True):
-        rescaling = layer.rescaling
-        gamma = np.ldexp(rescaling.mantissas.astype(np.float64), -rescaling.exponents) * worth
-        weights = replace(block.weights, gamma=gamma.astype(np.float32))
-        blocks.append(replace(block, weights=weights))
-        biases.append((rescaling.biases * product.unit).astype(np.float32))
-    if not blocks:
-        return product
-    return replace(product, blocks=tuple(blocks), bias=np.concatenate(biases))
-
-
 def _activation_behind(graph: Graph, node: Node) -> tuple[ActivationFunction, str]:
     """The activation function that alone takes the result of a node; the tensor it gives."""
     consumers = graph.consumers(node.output)
@@ -306,24 +281,3 @@ def _activation_behind(graph: Graph, node: Node) -> tuple[ActivationFunction, st
         if behind.kind in OPERATORS and not behind.domain:
             return OPERATORS[behind.kind], behind.output
     return ActivationFunction.IDENTITY, node.output
-
-
-def _finest_unit(
-    node: str, gamma: float, largest_factor: float, bias: Floats, config: EngineConfig
-) -> float:
-    """Gamma * 2^-f with the largest f at which the grid, the bias and the factors fit."""
-    limit = (1 << (config.result_bits - 1)) - 1
-    levels = config.output.qmax * config.output.scale_max
-    for fraction_bits in reversed(OUTPUT_FRACTION_BITS):
-        unit = gamma * 2.0**-fraction_bits
-        if (
-            (levels << fraction_bits <= limit or fraction_bits == 0)
-            and unit >= SMALLEST_SCALE
-            and np.abs(np.rint(bias.astype(np.float64) / unit)).max(initial=0) <= limit
-            and largest_factor / unit < 1 << 16
-        ):
-            return unit
-    raise ValueError(
-        f"{node}: its bias, {np.abs(bias).max(initial=0):.4g}, does not fit results of "
-        f"{config.result_bits} bits in units of {gamma:.4g}"
-    )

@@ -55,8 +55,9 @@ FOLDABLE = frozenset(
         "Where",
     )
 )
-# All results together may have this many elements, or this many times those of the initializers.
-_ELEMENTS, _RATIO = 1 << 22, 8
+# All results together may have this many elements (a gigabyte of float32), or this many times those
+# of the initializers.
+_ELEMENTS, _RATIO = 1 << 28, 8
 # Inputs up to this size can be shapes, on which the size of a result depends.
 _SHAPE_ELEMENTS = 64
 

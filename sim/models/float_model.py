@@ -157,7 +157,8 @@ def shape_of(value: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
     if not value.type.tensor_type.HasField("shape"):
         return None
     sizes = value.type.tensor_type.shape.dim
-    return tuple(size.dim_value if size.HasField("dim_value") else None for size in sizes)
+    # Some exporters write -1 or 0 for any size.
+    return tuple(size.dim_value if size.dim_value > 0 else None for size in sizes)
 
 
 def unique_names(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
@@ -240,9 +241,16 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model in the opset of what is written, or in its own where that is newer."""
     if (version := opset_of(model)) >= OPSET:
         return model
+    # Before version 4 initializers had to be inputs, too, and the converter insists.
+    model.ir_version = max(model.ir_version, 4)
     try:
         converted = onnx.version_converter.convert_version(model, OPSET)
-    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        onnx.checker.ValidationError,
+        onnx.version_converter.ConvertError,
+    ) as error:
         raise ValueError(
             f"cannot be converted from opset {version} to {OPSET}; export it with that: {error}"
         ) from None
