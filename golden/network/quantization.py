@@ -15,7 +15,7 @@ rounded up to a few significant bits (golden/network/calibration.py).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from scalewright.golden.network.schedule import Item, schedule
 from scalewright.golden.network.units import as_computed, finest_unit
 from scalewright.golden.quantize import Scaling
 from scalewright.golden.quantized import Quantized
+from scalewright.golden.rescale import multiplier
 
 # They give values that were there before.
 _MOVING = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
@@ -125,6 +126,7 @@ class _Quantization:
         self._items: list[Item] = []
         # Vectors that there are: names and gammas by tensor, axis, and whether they are weights.
         self._vectors: dict[tuple[str, int, bool], tuple[str, float]] = {}
+        self._settled: set[str] = set()  # vectors whose gamma fits the engine's factor
         self._absorbed: set[str] = set()  # results of functions that are a part of a product
         self._used = {*graph.tensors, *graph.constants}
 
@@ -201,7 +203,25 @@ class _Quantization:
             unit=unit,
             gamma=gamma,
         )
+        if right is not None:
+            self._settle(right, product, float(gammas[0]), input_gamma)
         self._items.append(as_computed(product, input_gamma, config))
+
+    def _settle(self, right: str, product: Product, gamma: float, input_gamma: float) -> None:
+        """Give the right operand of a product the scale that the engine's factor stands for.
+
+        It changes by 2^-17 at most; one that another product has settled stays.
+        """
+        if right in self._settled:
+            return
+        self._settled.add(right)
+        worth = product.unit / (input_gamma * 2.0**self._config.datapath.scale_product_shift)
+        mantissas, exponents = multiplier(np.asarray([gamma / worth]))
+        exact = float(np.float32(np.ldexp(float(mantissas[0]), -int(exponents[0])) * worth))
+        for index, item in enumerate(self._items):
+            if isinstance(item, Quantize) and item.output == right:
+                self._items[index] = replace(item, gamma=exact)
+                self._vectors[item.input, item.axis, True] = right, exact
 
     def _gamma(self, tensor: str, node: Node, axis: int, *, right: bool = False) -> float:
         if self._trained:

@@ -10,6 +10,7 @@ COMMANDS = (
     "soak",
     "compare",
     "calibrate",
+    "inspect",
     "quantize",
     "run",
     "vectors",

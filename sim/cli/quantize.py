@@ -1,22 +1,14 @@
 """`scalewright quantize`: a float network becomes one of integers."""
 
 import shlex
-from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.layer import LayerResult, run_layer
-from scalewright.golden.network import Part, Product, as_real, run_network
-from scalewright.golden.network.correction import Correction, Method, correct
-from scalewright.golden.network.feeds import batches, fixed_batch
-from scalewright.golden.network.graph import evaluator
-from scalewright.golden.network.operands import weight_matrix
-from scalewright.golden.network.quantization import quantize_network
+from scalewright.golden.network.correction import Correction, Method
 from scalewright.golden.quantize import Scaling
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.parameters.engine import shown
@@ -32,7 +24,7 @@ from scalewright.sim.cli.parameters.options import (
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.cli.program.terminal import say_next
-from scalewright.sim.execution.products import Ratio, signal_to_noise_db
+from scalewright.sim.execution.quantization import quantize as quantize_measured
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
 from scalewright.sim.models.float_model import read_graph
@@ -102,47 +94,24 @@ def quantize(
     graph = read_graph(model, quantizable=True)
     engine = EngineConfig(datapath=datapath.apply(config), result_bits=result_bits)
     values = load_inputs(inputs, graph.inputs)
-    count, batch = count_of(values), batch_of(values)
-    saturated: Counter[str] = Counter()
-    ratios: dict[str, Ratio] = defaultdict(Ratio)
-
-    def run_counted(product: Product, parts: list[Part]) -> list[LayerResult]:
-        results = [run_layer(part.layer, part.activations, engine) for part in parts]
-        saturated[product.output] += sum(int(result.saturated.sum()) for result in results)
-        return results
-
+    count = count_of(values)
     try:
-        with progress_bar("inputs in floats", count) as advance:
-            network = quantize_network(
-                graph, values, engine, clip, scaling=Scaling(scaling), batch=batch, progress=advance
-            )
-        methods = 2 if correction == "auto" else 1
-        with progress_bar("products corrected", methods * len(network.products)) as advance:
-            corrected = correct(
-                network,
-                graph,
-                values,
-                engine,
-                method=None if correction == "auto" else Method(correction),
-                batch=batch,
-                progress=advance,
-            )
-        network = corrected.network
-        kept = {product.output for product in network.products} | {*graph.outputs}
-        compute = evaluator(graph, kept)
-        with progress_bar("inputs on golden", count) as advance:
-            for part in batches(values, fixed_batch(graph.inputs) or batch):
-                real = compute(part)
-                tensors = run_network(network, part, engine, run=run_counted, keep=kept)
-                for product in network.products:
-                    ratios[product.output].add(
-                        real[product.output], as_real(tensors[product.output])
-                    )
-                advance(count_of(part))
+        done = quantize_measured(
+            graph,
+            values,
+            engine,
+            clip,
+            scaling=Scaling(scaling),
+            method=None if correction == "auto" else Method(correction),
+            fit_accumulators=datapath.accumulator_bits is None,
+            batch=batch_of(values),
+            progress=progress_bar,
+        )
     except (ValueError, TypeError) as error:
         where = f"{model} on {', '.join(inputs)}"
         raise ValueError(printable(f"{where}: {error}")) from None
-    written = write_model(network, engine, tensors).SerializeToString()
+    engine = done.config
+    written = write_model(done.network, engine, done.results).SerializeToString()
     with replacing(output) as scratch:
         scratch.write_bytes(written)
 
@@ -150,37 +119,30 @@ def quantize(
         "layer", "operator", "weights", "SNR of weights dB", "SNR of results dB", "saturated"
     )
     layers: list[dict[str, Any]] = []
-    nodes = {node.name: node for node in graph.nodes}
-    for product in network.products:
-        weights_snr, shape = None, "activations"
-        sizes: tuple[int, ...] | None = None
-        if product.blocks:
-            node = nodes[product.name]
-            exact = weight_matrix(node, graph.constants[node.inputs[1]]).astype(np.float64)
-            weights_snr = signal_to_noise_db(exact, product.weights().astype(np.float64))
-            sizes, shape = exact.shape, " x ".join(str(size) for size in exact.shape)
-        results_snr = ratios[product.output].db
+    for layer in done.layers:
+        product = layer.product
         table.add(
             printable(product.name),
             product.kind,
-            shape,
-            shown(weights_snr),
-            results_snr,
-            saturated[product.output],
+            " x ".join(map(str, layer.shape)) if layer.shape else "activations",
+            shown(layer.weights_snr),
+            layer.results_snr,
+            layer.saturated,
         )
         layers.append(
             {
                 "name": product.name,
                 "output": product.output,
                 "kind": product.kind,
-                "shape": sizes,
+                "shape": layer.shape,
                 "gamma": product.gamma,
                 "unit": product.unit,
                 "fraction_bits": product.fraction_bits,
                 "activation_function": product.activation_function.name.lower(),
-                "weights_snr_db": weights_snr,
-                "results_snr_db": results_snr,
-                "saturated": saturated[product.output],
+                "weights_snr_db": layer.weights_snr,
+                "results_snr_db": layer.results_snr,
+                "saturated": layer.saturated,
+                "accumulator_bits": layer.accumulator_bits,
             }
         )
     table.print()
@@ -188,16 +150,11 @@ def quantize(
         f"{output}: {len(layers)} layers, {engine.datapath.summary}, {len(written):,} bytes; "
         f"calibrated on {count} inputs with clipping by {clip}"
     )
-    following = [
-        "scalewright",
-        "run",
-        str(output),
-        *inputs,
-        "--float",
-        str(model),
-        "--on",
-        "golden",
-    ]
+    click.echo(_correction_line(done.correction, chosen=correction == "auto"))
+    for warning in done.warnings:
+        click.echo(f"warning: {printable(warning)}", err=True)
+    following = ["scalewright", "run", str(output), *inputs, "--float", str(model)]
+    following += ["--on", "golden"]
     write_json(
         json_file,
         {
@@ -207,9 +164,10 @@ def quantize(
             "config": engine.datapath.as_dict(),
             "result_bits": result_bits,
             "clip": str(clip),
-            "correction": corrected.method.value,
-            "correction_snr_db": {each.value: db for each, db in corrected.medians.items()},
+            "correction": done.correction.method.value,
+            "correction_snr_db": {each.value: db for each, db in done.correction.medians.items()},
             "inputs": count,
+            "warnings": done.warnings,
             "layers": layers,
             "next": shlex.join(following),
         },

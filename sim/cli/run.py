@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
-from scalewright.golden.layer import LayerResult, run_layer
-from scalewright.golden.network import Network, Part, Product, Tensor, as_real, run_network
+from scalewright.golden.network import Network, Tensor, as_real, run_network
 from scalewright.golden.network.feeds import batches, fixed_batch, join
 from scalewright.golden.network.graph import Graph, evaluator
+from scalewright.golden.network.saturation import counting
 from scalewright.sim.cli import DIFFERENT
 from scalewright.sim.cli.parameters.engine import (
     EngineSize,
@@ -220,11 +220,7 @@ def _execute(
         if network.outputs[0] in real:
             floats.append(real[network.outputs[0]])
 
-    def run_counted(product: Product, work: list[Part]) -> list[LayerResult]:
-        results = [run_layer(part.layer, part.activations, config) for part in work]
-        saturated[product.name] += sum(int(result.saturated.sum()) for result in results)
-        return results
-
+    run_counted = counting(config, lambda product, n: saturated.update({product.name: n}))
     ran = None
     size = fixed_batch(network.inputs) or batch
     if on_rtl:

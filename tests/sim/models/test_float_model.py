@@ -178,7 +178,9 @@ def test_an_operator_that_fails_names_its_node(tmp_path: Path) -> None:
 def test_a_result_that_would_not_fit_names_its_node(tmp_path: Path) -> None:
     repeats = {"r": np.array([1, 1 << 31])}
     graph = models.graph_of(model("5->10737418240", "[c] y = Tile(x, r)", repeats), tmp_path)
-    message = r"^node y \(Tile c\): its result would have 21,474,836,480 numbers: 1,073,741,824 at most$"
+    message = (
+        r"^node y \(Tile c\): its result would have 21,474,836,480 numbers: 1,073,741,824 at most$"
+    )
     with pytest.raises(ValueError, match=message):
         evaluate(graph, uniform(0, 2, 5))
 
