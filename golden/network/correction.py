@@ -106,12 +106,13 @@ def correct(
     size = fixed_batch(graph.inputs) or 1
     if method is Method.NONE or (method is None and count < _FEWEST * size):
         return Correction(network=network, method=Method.NONE, medians={})
-    learned = min(max(size, count * 3 // 4 // size * size), max(size, _INPUTS // size * size))
+    learned = count if method else max(size, count * 3 // 4 // size * size)
+    last = {name: values[learned:] for name, values in feeds.items()}
+    learned = min(learned, max(size, _INPUTS // size * size))
     first = {name: values[:learned] for name, values in feeds.items()}
     learning = _Learning(network, graph, first, config, batch, progress)
     if method is not None:
         return Correction(network=learning.corrected(method), method=method, medians={})
-    last = {name: values[count * 3 // 4 // size * size :] for name, values in feeds.items()}
     networks = {Method.NONE: network}
     networks |= {each: learning.corrected(each) for each in (Method.OFFSET, Method.AFFINE)}
     medians = {

@@ -1,5 +1,7 @@
 """Groups of convolutions as dense blocks, against loops."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ def test_blocks_are_whole_vectors_of_results(
     assert blocks[-1][0].stop == channels
     assert all(rows.stop % size == 0 for rows, _ in blocks[:-1])
     # Neighbours that take the same vectors are one.
-    assert all(a != b for (_, a), (_, b) in zip(blocks, blocks[1:], strict=False))
+    assert all(a != b for (_, a), (_, b) in pairwise(blocks))
 
 
 def test_a_depthwise_convolution_takes_a_vector_each() -> None:
