@@ -45,8 +45,8 @@ def test_accumulators_that_fit_do_not_saturate(tmp_path: Path) -> None:
     # Scales of seven bits round up: 1 is 126 of them.
     assert largest == {"y_node": 64 * 127 * 126}
     (product,) = network.products
-    # 2^20 holds 1,024,128: 21 bits with the sign, which no sum of four vectors exceeds.
-    assert fitting_bits(product, largest["y_node"], _CONFIG) == 21
+    # 2^20 holds 1,024,128, which is 21 bits with the sign; one more is room.
+    assert fitting_bits(product, largest["y_node"], _CONFIG) == 22
     config = with_accumulators(_CONFIG, 21)
     found: Counter[str] = Counter()
     run = counting(config, lambda product, number: found.update({product.output: number}))

@@ -1,6 +1,7 @@
 """Networks on the engine's RTL."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from scalewright.golden.network.quantization import quantize_network
 from scalewright.golden.quantized import Floats
 from scalewright.sim.bench.design import Design
 from scalewright.sim.demo.digits.models import calibration_images, convolutional
+from scalewright.sim.execution import layers
 from scalewright.sim.execution import networks as driver
 from scalewright.sim.execution.networks import count_words, run_on_rtl
 from scalewright.sim.simulators.build import PLAYER, Build, build
+from tests.oracles import onnx_models as models
+from tests.oracles.onnx_models import uniform
 
 # Small: two groups of lanes make a vector, and the longest sums do not fit the buffer at once.
 _CONFIG = EngineConfig(
@@ -37,8 +41,8 @@ def test_gives_what_golden_gives(network: Network, images: Floats) -> None:
     run = run_on_rtl(network, images, _CONFIG, progress=sent.append)
     assert run.mismatch_count == 0
     golden = run_network(network, images, _CONFIG)
-    for name, tensor in golden.items():
-        assert np.array_equal(as_real(run.tensors[name]), as_real(tensor)), name
+    for name, tensor in run.tensors.items():
+        assert np.array_equal(as_real(tensor), as_real(golden[name])), name
     assert sum(sent) == count_words(network, images, _CONFIG)
     assert [layer.rows for layer in run.layers] == [64, 64, 16, 1]
     assert [layer.multiplications for layer in run.layers] == [
@@ -55,7 +59,7 @@ def test_splits_long_layers_into_several_simulations(
     network: Network, images: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run_on_rtl(network, images, _CONFIG)
-    monkeypatch.setattr(driver, "_VECTORS", 9 * 8 * 40)  # 40 rows of the first layer
+    monkeypatch.setattr(layers, "_VECTORS", 9 * 8 * 40)  # 40 rows of the first layer
     split = run_on_rtl(network, images, _CONFIG)
     assert split.mismatch_count == 0
     assert split.layers[0].cycles > whole.layers[0].cycles
@@ -77,3 +81,66 @@ def test_counts_the_results_of_a_faulty_engine(
 
     monkeypatch.setattr(driver, "build_player", faulty)
     assert run_on_rtl(network, images, _CONFIG).mismatch_count > 0
+
+
+_SIGNED = EngineConfig(
+    datapath=DatapathConfig.parse("4/4/4/6", vector_size=4), lanes=4, depth=32, post_lanes=2
+)
+_MODELS = {
+    "groups": (
+        "6,5,5->9,5,5",
+        """a = Conv <group=6, pads=[1,1,1,1]> (x, depthwise) b = Relu(a)
+           c = Conv <group=2> (b, halves) y = Conv <group=3> (c, thirds)""",
+        {"depthwise": (6, 1, 3, 3), "halves": (12, 3, 1, 1), "thirds": (9, 4, 1, 1)},
+        {"a": 25, "b": 25, "c": 25, "y": 25},
+    ),
+    "attention": (
+        "7,10->7,6",
+        """q = MatMul(x, wq) k = MatMul(x, wk) v = MatMul(x, wv)
+           t = Transpose <perm=[0,2,1]> (k) s = MatMul(q, t) p = Softmax <axis=-1> (s)
+           o = MatMul(p, v) y = MatMul(o, wo)""",
+        {"wq": (10, 10), "wk": (10, 10), "wv": (10, 10), "wo": (10, 6)},
+        dict.fromkeys("qkvsoy", 7),
+    ),
+}
+
+
+@pytest.mark.parametrize("sample", [None, 9])
+@pytest.mark.parametrize("name", _MODELS)
+def test_groups_and_products_of_activations(name: str, sample: int | None, tmp_path: Path) -> None:
+    shape, body, shapes, rows = _MODELS[name]
+    constants = {key: uniform(i, *each) for i, (key, each) in enumerate(shapes.items())}
+    graph = models.graph_of(models.model(shape, body, constants), tmp_path)
+    x = uniform(9, 4, *models.sizes(shape.split("->")[0]))
+    network = quantize_network(graph, x, _SIGNED, Clip("max"))
+    sent: list[int] = []
+    run = run_on_rtl(network, x, _SIGNED, sample=sample, progress=sent.append)
+    assert run.mismatch_count == 0
+    golden = run_network(network, x, _SIGNED)
+    for tensor, values in run.tensors.items():
+        assert np.array_equal(as_real(values), as_real(golden[tensor])), tensor
+    played = {product.output: 4 * rows[product.output] for product in network.products}
+    wanted = {p.name: sample or played[p.output] for p in network.products}
+    assert {layer.name: layer.rows for layer in run.layers} == wanted
+    if sample is None:
+        assert sum(sent) == count_words(network, x, _SIGNED)
+
+
+def test_another_seed_draws_other_rows(network: Network, images: Floats) -> None:
+    runs = [run_on_rtl(network, images, _CONFIG, sample=5, seed=seed) for seed in (0, 0, 1)]
+    # The draw is the same for a seed, and so is what is sent.
+    assert runs[0].cycles == runs[1].cycles
+    assert all(run.mismatch_count == 0 for run in runs)
+    assert [layer.rows for layer in runs[2].layers] == [5, 5, 5, 1]
+
+
+def test_mismatches_in_a_sample_are_counted(
+    network: Network, images: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(design: Design, words: int) -> Build:
+        del words
+        text = re.sub(r"(assign s0_dot_bits_0 = \w+) & (\w+;)", r"\1 | \2", design.verilog, count=1)
+        return build(design.with_verilog(text), simulator=PLAYER)
+
+    monkeypatch.setattr(driver, "build_player", faulty)
+    assert run_on_rtl(network, images, _CONFIG, sample=8).mismatch_count > 0
