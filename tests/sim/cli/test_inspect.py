@@ -1,7 +1,6 @@
 """`scalewright inspect`: what of a network runs where."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,13 @@ _BODY = """
 
 
 @pytest.fixture
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SCALEWRIGHT_QUIET", "1")
     constants = {"depthwise": uniform(0, 6, 1, 3, 3), "k": uniform(1, 20, 6, 1, 1)}
     constants["w"] = uniform(2, 20, 5)
     onnx.save(model("6,4,4->5", _BODY, constants), "float.onnx")
     np.save("x.npy", uniform(3, 8, 6, 4, 4))
-    yield
 
 
 def _inspect(*arguments: str) -> Any:
