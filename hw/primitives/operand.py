@@ -3,13 +3,14 @@
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from scalewright.golden.config import DatapathConfig, OperandFormat
+from scalewright.golden.config import DatapathConfig, EngineConfig, OperandFormat
 
 __all__ = [
     "activation_members",
     "activations_layout",
     "elements_layout",
     "operand_members",
+    "output_sign",
     "scale_member",
 ]
 
@@ -42,3 +43,11 @@ def activation_members(config: DatapathConfig):
     """
     members = operand_members(config.activation_formats[-1], config.vector_size)
     return {**members, "signed": 1} if config.either_sign else members
+
+
+def output_sign(config: EngineConfig):
+    """The member of a structure that says whether quantized results are signed.
+
+    There is none where they have one format only.
+    """
+    return {"output_signed": 1} if config.datapath.either_sign else {}
