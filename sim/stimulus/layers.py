@@ -75,19 +75,32 @@ def random_layer(
     output: Output,
     extreme: bool = False,
 ) -> tuple[Layer, Quantized]:
-    """A layer (channels, vectors, V) and activations (rows, vectors, V) for it."""
+    """A layer (channels, vectors, V) and activations (rows, vectors, V) for it.
+
+    Activations and quantized results of either sign are of one at random, each by itself.
+    """
     datapath = config.datapath
     shape = (channels, vectors, datapath.vector_size)
     weights = random_operand(datapath.weights, shape, rng, extreme=extreme)
-    activations = random_operand(datapath.activations, (rows, *shape[1:]), rng, extreme=extreme)
+    formats = datapath.activation_formats
+    fmt, output_signed = formats[0], None
+    if datapath.either_sign:
+        fmt, output_signed = formats[rng.integers(2)], bool(rng.integers(2))
+    activations = random_operand(fmt, (rows, *shape[1:]), rng, extreme=extreme)
     sums = matmul(weights, activations, datapath).accumulators
     function = ActivationFunction(rng.choice(list(ActivationFunction)))
     rescaling = random_rescaling(np.abs(sums).max(axis=0), config.result_bits, function, rng)
     # Mostly so that the largest y asks for a scale within range.
-    levels = config.output.qmax * config.output.scale_max
+    levels = datapath.activation_format(signed=output_signed).qmax * config.output.scale_max
     fitting = max(0, config.result_bits - 1 - levels.bit_length())
     fraction_bits = int(np.clip(fitting + rng.integers(-2, 3), 0, OUTPUT_FRACTION_BITS[-1]))
     if rng.random() < 0.2:
         fraction_bits = int(rng.integers(len(OUTPUT_FRACTION_BITS)))
-    layer = Layer(weights=weights, rescaling=rescaling, output=output, fraction_bits=fraction_bits)
+    layer = Layer(
+        weights=weights,
+        rescaling=rescaling,
+        output=output,
+        fraction_bits=fraction_bits,
+        output_signed=output_signed,
+    )
     return layer, activations
