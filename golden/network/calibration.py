@@ -35,6 +35,13 @@ class Calibration:
     config: EngineConfig
     clip: Clip
 
+    def format_of(self, tensor: str) -> OperandFormat:
+        """Its format as activations; of either sign, unsigned unless a value is negative.
+
+        What a ReLU gives is never negative.
+        """
+        return self.config.datapath.activation_format_for(float(self.tensors[tensor].min()))
+
     def gamma(self, tensor: str, node: Node) -> float:
         """Coarse scale of a tensor that becomes the activations of a node.
 
@@ -42,12 +49,12 @@ class Calibration:
             ValueError: Negative values where activations are unsigned, or a scale that float32 does
                 not hold; the message names the node.
         """
-        fmt = self.config.output
+        fmt = self.format_of(tensor)
         values = self.tensors[tensor]
         if not fmt.signed and values.min() < 0:
             raise ValueError(
                 f"{node.label}: {self.config.datapath} has unsigned activations, but its input "
-                f"{tensor} has values down to {values.min():.4g}: leave out the U"
+                f"{tensor} has values down to {values.min():.4g}: leave out the U, or take X"
             )
         scaled = fmt.scale_bits is not None
         threshold = clipping_threshold(

@@ -41,12 +41,14 @@ class Quantize:
         input: Name of the tensor.
         output: Name of the vectors.
         gamma: Coarse scale.
+        signed: Whether the vectors are; None for what activations always are.
     """
 
     name: str
     input: str
     output: str
     gamma: float
+    signed: bool | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +66,7 @@ class Product:
         activation_function: What is applied to its results.
         unit: What 1 is worth in a rescaled result y: gamma * 2^-f where the result is quantized.
         gamma: Coarse scale of the quantized result; None where y itself is the result.
+        signed: Whether the quantized result is; None for what activations always are.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Product:
     activation_function: ActivationFunction
     unit: float
     gamma: float | None
+    signed: bool | None = None
 
     @property
     def label(self) -> str:
@@ -124,6 +128,7 @@ class Product:
             output=Output.RESCALED if self.gamma is None else Output.QUANTIZED,
             fraction_bits=self.fraction_bits,
             gamma=1.0 if self.gamma is None else self.gamma,
+            output_signed=self.signed,
         )
 
     def rows(self, activations: Quantized) -> tuple[Quantized, tuple[int, ...]]:
@@ -211,7 +216,7 @@ def run_network(
             real = as_real(tensors[step.input])
             tensors[step.output] = quantize_statically(
                 np.moveaxis(real, 1, -1) if real.ndim == 4 else real,
-                config.datapath.activations,
+                config.datapath.activation_format(signed=step.signed),
                 vector_size=config.datapath.vector_size,
                 gamma=step.gamma,
             )

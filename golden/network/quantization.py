@@ -20,7 +20,12 @@ import numpy as np
 
 from scalewright.golden.activation import OPERATORS
 from scalewright.golden.calibration import Clip, quantize_clipped
-from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
+from scalewright.golden.config import (
+    OUTPUT_FRACTION_BITS,
+    ActivationFunction,
+    EngineConfig,
+    OperandFormat,
+)
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.calibration import SMALLEST_SCALE, Calibration
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node, evaluate
@@ -88,6 +93,10 @@ def quantize_network(
     def gamma_of(tensor: str, node: Node) -> float:
         return trained.gammas[node.name] if trained else calibration.gamma(tensor, node)
 
+    def format_of(tensor: str) -> OperandFormat:
+        # Training knows one format.
+        return config.output if trained else calibration.format_of(tensor)
+
     def vectors_of(tensor: str, node: Node) -> tuple[str, float]:
         if node.kind != "Conv" and calibration.tensors[tensor].ndim == 4:
             raise ValueError(f"{node.label}: must have three axes at most, not 4")
@@ -103,7 +112,10 @@ def quantize_network(
             name = f"{tensor}_quantized"
             while name in calibration.tensors or name in graph.constants:
                 name += "_"
-            steps.append(Quantize(name=name, input=tensor, output=name, gamma=gamma))
+            signed = format_of(tensor).signed
+            steps.append(
+                Quantize(name=name, input=tensor, output=name, gamma=gamma, signed=signed)
+            )
             vectors[tensor] = name, gamma
         return vectors[tensor]
 
@@ -130,7 +142,8 @@ def quantize_network(
                 output, node, bias, _largest_factor(weights, input_gamma, config)
             )
         else:
-            unit = _finest_unit(node.label, gamma, weights, input_gamma, bias, config)
+            levels = format_of(output).qmax * config.output.scale_max
+            unit = _finest_unit(node.label, gamma, levels, weights, input_gamma, bias, config)
             vectors[output] = output, gamma
         attributes = dict(node.attributes) if node.kind == "Conv" else {}
         if node.kind == "Conv":
@@ -147,6 +160,7 @@ def quantize_network(
             activation_function=function,
             unit=unit,
             gamma=gamma,
+            signed=None if gamma is None else format_of(output).signed,
         )
         steps.append(_as_computed(product, input_gamma, config))
     used = {name for step in steps if isinstance(step, Node) for name in step.inputs}
@@ -274,6 +288,7 @@ def _next_product(graph: Graph, tensor: str, moving: tuple[str, ...]) -> Node | 
 def _finest_unit(
     node: str,
     gamma: float,
+    levels: int,
     weights: Quantized,
     input_gamma: float,
     bias: Floats,
@@ -281,7 +296,6 @@ def _finest_unit(
 ) -> float:
     """Gamma * 2^-f with the largest f at which the grid, the bias and the factors fit."""
     limit = (1 << (config.result_bits - 1)) - 1
-    levels = config.output.qmax * config.output.scale_max
     largest_factor = _largest_factor(weights, input_gamma, config)
     for fraction_bits in reversed(OUTPUT_FRACTION_BITS):
         unit = gamma * 2.0**-fraction_bits

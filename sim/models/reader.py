@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto
 
 from scalewright.golden.activation import OPERATORS as ACTIVATIONS
-from scalewright.golden.config import ActivationFunction, EngineConfig
+from scalewright.golden.config import ActivationFunction, EngineConfig, OperandFormat
 from scalewright.golden.network import Network, Product, Quantize, Step
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
 from scalewright.golden.network.operators import OPERATORS
@@ -82,7 +82,10 @@ class ModelReader:
             raise ValueError("must have one output")
         if node.domain == DOMAIN and node.op_type in _QUANTIZING:
             gamma = self._scale(node)  # which counts the inputs
-            return Quantize(name=name, input=node.input[0], output=target, gamma=gamma)
+            signed = self._format(node).signed
+            return Quantize(
+                name=name, input=node.input[0], output=target, gamma=gamma, signed=signed
+            )
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise ValueError(f"operator {node.op_type} is not supported here")
         if node.op_type in MATRIX_KINDS:
@@ -134,9 +137,10 @@ class ModelReader:
         if behind is not None and behind.op_type in ACTIVATIONS:
             function = ACTIVATIONS[behind.op_type]
             output, behind = behind.output[0], self._take(behind)
-        gamma = None
+        gamma = signed = None
         if behind is not None and behind.domain == DOMAIN and behind.op_type in _QUANTIZING:
             output, gamma = behind.output[0], self._scale(behind)
+            signed = self._format(behind).signed
             self._take(behind)
             if abs(math.log2(gamma / unit) - 12) > 12 or math.log2(gamma / unit) % 1:
                 raise ValueError(f"gamma {gamma} must be its unit {unit} times 2^0 to 2^23")
@@ -151,6 +155,7 @@ class ModelReader:
             activation_function=function,
             unit=unit,
             gamma=gamma,
+            signed=signed,
         )
 
     def _constant(self, name: str) -> Any:
@@ -163,13 +168,20 @@ class ModelReader:
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
         if node.op_type in _QUANTIZING:
-            _require_attribute(node, "qmin", self._config.output.qmin)
-            _require_attribute(node, "qmax", self._config.output.qmax)
+            fmt = self._format(node)
+            _require_attribute(node, "qmin", fmt.qmin)
+            _require_attribute(node, "qmax", fmt.qmax)
         values = self._constant(node.input[1])
         # Subnormal scales have lost bits; none is written.
         if values.size != 1 or not np.finfo(np.float32).tiny <= values.flat[0] < np.inf:
             raise ValueError(f"{node.input[1]} must be one positive scale, not {values.shape}")
         return float(values.flat[0])
+
+    def _format(self, node: onnx.NodeProto) -> OperandFormat:
+        """The format that a node quantizes to; of either sign, `qmin` says which."""
+        formats = self._config.datapath.activation_formats
+        qmin = node_attributes(node).get("qmin")
+        return next((fmt for fmt in formats if fmt.qmin == qmin), formats[0])
 
     def _behind(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
         """The node that alone takes the result of another."""

@@ -42,7 +42,7 @@ class ModelWriter:
             elif isinstance(step, Quantize):
                 product = consumers[step.output]
                 length = product.weights.length
-                self._quantize(step.name, step.input, step.output, step.gamma, length, product.kind)
+                self._quantize(step.name, step.input, step.output, step, length, product.kind)
             else:
                 self._node(step.kind, step.inputs, step.output, step.name, **step.attributes)
 
@@ -99,20 +99,18 @@ class ModelWriter:
             self._node(kind, (outputs[0],), outputs[1], self._fresh(f"{name}_activation"))
         if product.gamma is not None:
             channels = len(product.weights.gamma)
-            self._quantize(
-                self._fresh(f"{name}_quantize"),
-                outputs[-2],
-                outputs[-1],
-                product.gamma,
-                channels,
-                product.kind,
-            )
+            node = self._fresh(f"{name}_quantize")
+            self._quantize(node, outputs[-2], outputs[-1], product, channels, product.kind)
 
     def _quantize(
-        self, name: str, source: str, target: str, gamma: float, length: int, kind: str
+        self, name: str, source: str, target: str, step: Quantize | Product, length: int, kind: str
     ) -> None:
-        """Quantize `length` channels that lie as those of a product of some kind do."""
-        fmt = self._config.output
+        """Quantize `length` channels that lie as those of a product of some kind do.
+
+        The step says with what coarse scale, and whether to signed or unsigned elements.
+        """
+        fmt = self._config.datapath.activation_format(signed=step.signed)
+        assert step.gamma is not None
         size = self._config.datapath.vector_size
         vectors = -(-length // size)
         attributes: dict[str, Any] = {"qmin": float(fmt.qmin), "qmax": float(fmt.qmax)}
@@ -128,7 +126,7 @@ class ModelWriter:
             }
         self._node(
             "QuantizeElements" if fmt.scale_bits is None else "QuantizeVectors",
-            (source, self._constant(f"{name}_gamma", np.float32(gamma))),
+            (source, self._constant(f"{name}_gamma", np.float32(step.gamma))),
             target,
             name,
             domain=DOMAIN,

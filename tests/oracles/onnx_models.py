@@ -174,7 +174,8 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
         result: Any
         if isinstance(step, Quantize):
             source = _channels_last(tensors[step.input])
-            result = quantize_statically(source, config.output, vector_size=size, gamma=step.gamma)
+            fmt = config.datapath.activation_format(signed=step.signed)
+            result = quantize_statically(source, fmt, vector_size=size, gamma=step.gamma)
         elif isinstance(step, Product):
             names = [f"{step.name}_{part}" for part in ("rescale", "activation", "quantize")]
             chain = [_channels_last(tensors[outputs[name]]) for name in names if name in outputs]
@@ -184,7 +185,7 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
                 continue
             result = requantize(
                 y,
-                config.output,
+                config.datapath.activation_format(signed=step.signed),
                 vector_size=size,
                 fraction_bits=step.fraction_bits,
                 gamma=step.gamma,
