@@ -30,6 +30,7 @@ class ActivationVector(data.StructLayout):
 
     def __init__(self, config: EngineConfig):
         super().__init__({**_activation_members(config), "last": 1})
+        self.signed_by = {"elements": "signed"} if config.datapath.either_sign else {}
 
 
 class PlacedVector(data.StructLayout):

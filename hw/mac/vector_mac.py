@@ -50,6 +50,7 @@ class VectorPair(data.StructLayout):
             **({"activation_signed": 1} if config.either_sign else {}),
         }
         super().__init__({**members, "first": 1, "last": 1, **_tag(tag_bits)})
+        self.signed_by = {"activations": "activation_signed"} if config.either_sign else {}
 
 
 class VectorSum(data.StructLayout):

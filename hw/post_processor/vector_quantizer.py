@@ -55,6 +55,7 @@ class QuantizedVector(data.StructLayout):
     def __init__(self, config: EngineConfig):
         members = operand_members(config.outputs[-1], config.datapath.vector_size)
         super().__init__({**members, "saturated": 1})
+        self.signed_by = {"elements": name for name in output_sign(config)}
 
 
 class VectorQuantizer(wiring.Component):
