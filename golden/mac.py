@@ -10,8 +10,9 @@ order of rounding and saturation is that of the 5 nm chip, Keller et al., JSSC 2
     acc   = sat_C(acc + psum)    after every vector, in arrival order
 
 Where activations are of either sign, a flag of each vector pair says which its a_q are, and nothing
-else depends on it. Saturation sets a flag that stays with the result. All of it is exact: where floats are used, for
-the speed of their matrix products, every value is an integer that they hold exactly.
+else depends on it. Saturation sets a flag that stays with the result. All of it is exact: where
+floats are used, for the speed of their matrix products, every value is an integer that they hold
+exactly.
 """
 
 from dataclasses import dataclass

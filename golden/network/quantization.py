@@ -113,9 +113,7 @@ def quantize_network(
             while name in calibration.tensors or name in graph.constants:
                 name += "_"
             signed = format_of(tensor).signed
-            steps.append(
-                Quantize(name=name, input=tensor, output=name, gamma=gamma, signed=signed)
-            )
+            steps.append(Quantize(name=name, input=tensor, output=name, gamma=gamma, signed=signed))
             vectors[tensor] = name, gamma
         return vectors[tensor]
 

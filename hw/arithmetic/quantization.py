@@ -10,8 +10,8 @@ Most bits of y do not matter. Halves of 2^f decide on rounding, whatever lies be
 being zero or not, and whatever is above qmax * (2^M - 1) is the same as all that is larger. So
 `Magnitude` keeps n + M + 1 bits of 2|y| / 2^f and one for the rest, and two small restoring arrays
 divide: `PeakScale` by the constant qmax = 2^n - 1, where subtracting is adding one, and
-`ElementQuotient` by the scale. Results of either sign have n bits as unsigned ones have, and a flag
-halves 2^n where they are signed. tests/hw/arithmetic/test_quantization.py tries every input of each.
+`ElementQuotient` by the scale. Of results of either sign, n is that of unsigned ones, and a flag
+halves 2^n where they are signed. tests/hw/arithmetic/test_quantization.py tries the inputs of each.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned

@@ -53,7 +53,7 @@ class Result(data.StructLayout):
         saturated = members.pop("saturated")
         values = data.ArrayLayout(signed(config.value_bits), config.post_lanes)
         super().__init__({**members, "values": values, "saturated": saturated})
-        self.signed_by = {"elements": name for name in output_sign(config)}
+        self.signed_by = {"elements": "output_signed"} if config.datapath.either_sign else {}
 
 
 class PostProcessor(wiring.Component):

@@ -55,7 +55,7 @@ class QuantizedVector(data.StructLayout):
     def __init__(self, config: EngineConfig):
         members = operand_members(config.outputs[-1], config.datapath.vector_size)
         super().__init__({**members, "saturated": 1})
-        self.signed_by = {"elements": name for name in output_sign(config)}
+        self.signed_by = {"elements": "output_signed"} if config.datapath.either_sign else {}
 
 
 class VectorQuantizer(wiring.Component):
@@ -214,7 +214,9 @@ class VectorQuantizer(wiring.Component):
             if either_sign:
                 m.d.comb += quotient.is_signed.eq(is_signed)
             element = quotient.element
-            if config.output.signed:  # or of either sign: no magnitude of an unsigned one is negative
+            if (
+                config.output.signed
+            ):  # or of either sign: no magnitude of an unsigned one is negative
                 element = Mux(ring.read_data[lane].negative, -element, element)
             with m.If(taken):
                 m.d.sync += result[divided][lane].eq(element)

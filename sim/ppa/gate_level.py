@@ -11,10 +11,10 @@ from scalewright.golden.mac import trace_stream
 from scalewright.hw.post_processor.rescaler import Rescaler
 from scalewright.sim.bench.codec import Codec, Words
 from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.element import as_fields
 from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.activity import Activity, Bits
 from scalewright.sim.ppa.workload import Array
-from scalewright.sim.bench.element import as_fields
 from scalewright.sim.testbenches.rescaler import golden as golden_results
 
 # Before the first vector pair.

@@ -132,9 +132,7 @@ def narrow_magnitude_case(
     return magnitude_case(fmt, fault, POSSIBLE_RESULT_BITS[0], either_sign=either_sign)
 
 
-def scale_case(
-    fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False
-) -> Case:
+def scale_case(fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False) -> Case:
     config = configuration(fmt, either_sign=either_sign)
     assert fmt.scale_bits is not None
     bits = config.magnitude_bits + fmt.scale_bits + 2
@@ -147,9 +145,7 @@ def scale_case(
     )
 
 
-def element_case(
-    fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False
-) -> Case:
+def element_case(fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False) -> Case:
     config = configuration(fmt, either_sign=either_sign)
     scale_bits = fmt.scale_bits or 0
     bits = config.magnitude_bits + scale_bits + 2

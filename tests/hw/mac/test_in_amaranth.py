@@ -43,9 +43,7 @@ def vector_pairs(config: DatapathConfig) -> Stream:
     }
 
 
-_EITHER = replace(
-    small_mac("3/4X/2/3", scale_product_bits=3), vector_size=8, pipeline_depth=3
-)
+_EITHER = replace(small_mac("3/4X/2/3", scale_product_bits=3), vector_size=8, pipeline_depth=3)
 _MACS = [
     small_mac("2/2/-/-"),
     small_mac("3/3/3/-"),
