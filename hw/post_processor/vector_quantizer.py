@@ -214,9 +214,7 @@ class VectorQuantizer(wiring.Component):
             if either_sign:
                 m.d.comb += quotient.is_signed.eq(is_signed)
             element = quotient.element
-            if (
-                config.output.signed
-            ):  # or of either sign: no magnitude of an unsigned one is negative
+            if config.output.signed:  # or of either sign: unsigned ones are 0 where negative
                 element = Mux(ring.read_data[lane].negative, -element, element)
             with m.If(taken):
                 m.d.sync += result[divided][lane].eq(element)
