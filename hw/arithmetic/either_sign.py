@@ -15,7 +15,7 @@ from amaranth.hdl import Cat
 
 from scalewright.hw.arithmetic.compressor import Compressor
 
-__all__ = ["add_products_of_either_sign"]
+__all__ = ["add_products_of_either_sign", "signed_digits"]
 
 # Bits that are left of T + O in a column with products, and in one above, where there are carries
 # only. Fewer make the way longer (2 and 2: 4 % at V = 16), more take more exclusive ors.
@@ -52,12 +52,12 @@ def add_products_of_either_sign(m, compressor, lefts, rights, is_signed, *, name
             compressor.add_column(bits ^ flags, top + position, time=time + 1)
             complements += len(bits) << position
     compressor.add_constant(-offset << top)
-    for position, digit in enumerate(_signed_digits(2 * offset - complements)):
+    for position, digit in enumerate(signed_digits(2 * offset - complements)):
         if digit:
             compressor.add_column(Cat(is_signed), top + position, negative=digit < 0)
 
 
-def _signed_digits(number):
+def signed_digits(number):
     """Digits -1, 0 and 1 of a number, from the lowest, of which the fewest are not 0."""
     digits = []
     while number:
