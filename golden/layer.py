@@ -30,6 +30,8 @@ class Layer:
         output: What becomes of the sums; not PARTIAL, which is for tiles of a layer.
         fraction_bits: f, fraction bits of y, 0 to 23.
         gamma: Coarse scale of the quantized results.
+        output_signed: Whether quantized results are signed, where activations are of either sign;
+            else None, or what they always are.
 
     Raises:
         TypeError, ValueError: Another type, a value out of range, or channels that do not fit.
@@ -40,6 +42,7 @@ class Layer:
     output: Output
     fraction_bits: int = 0
     gamma: float = 1.0
+    output_signed: bool | None = None
 
     def __post_init__(self) -> None:
         require_operand("weights", self.weights)
@@ -48,6 +51,8 @@ class Layer:
         fractions = f"from {OUTPUT_FRACTION_BITS[0]} to {OUTPUT_FRACTION_BITS[-1]}"
         argument.integer("fraction_bits", self.fraction_bits, OUTPUT_FRACTION_BITS, fractions)
         argument.not_negative("gamma", argument.real("gamma", self.gamma), np.float32)
+        if self.output_signed is not None:
+            argument.instance("output_signed", self.output_signed, bool)
         if self.output is Output.PARTIAL:
             raise ValueError("output must be QUANTIZED, RESCALED or ACCUMULATOR, not PARTIAL")
         if len(self.weights.elements) != len(self.rescaling.mantissas):
@@ -103,11 +108,14 @@ class LayerResult:
 
 
 def run_layer(layer: Layer, activations: Operand, config: EngineConfig) -> LayerResult:
-    """Run a layer on activations (N, J, V), which may be of wider elements as weights may.
+    """Run a layer on activations (N, J, V), of any format that the engine's lanes take.
+
+    They may be of wider elements, as weights may.
 
     Raises:
         TypeError: Another type.
-        ValueError: Operands that do not fit the configuration or each other.
+        ValueError: Operands that do not fit the configuration or each other; quantized results
+            of a sign that the configuration does not have, or of either and none is said.
     """
     argument.instance("layer", layer, Layer)
     argument.instance("config", config, EngineConfig)
@@ -131,7 +139,7 @@ def finish_layer(layer: Layer, sums: MacResult, config: EngineConfig) -> LayerRe
     vector_size = config.datapath.vector_size
     vectors = requantize(
         y,
-        config.output,
+        config.datapath.activation_format(signed=layer.output_signed),
         vector_size=vector_size,
         fraction_bits=layer.fraction_bits,
         gamma=layer.gamma,

@@ -9,8 +9,10 @@ order of rounding and saturation is that of the 5 nm chip, Keller et al., JSSC 2
     psum  = dot * sp'
     acc   = sat_C(acc + psum)    after every vector, in arrival order
 
-Saturation sets a flag that stays with the result. All of it is exact: where floats are used, for
-the speed of their matrix products, every value is an integer that they hold exactly.
+Where activations are of either sign, a flag of each vector pair says which its a_q are, and nothing
+else depends on it. Saturation sets a flag that stays with the result. All of it is exact: where
+floats are used, for the speed of their matrix products, every value is an integer that they hold
+exactly.
 """
 
 from dataclasses import dataclass
@@ -85,7 +87,8 @@ def matmul(weights: Quantized, activations: Quantized, config: DatapathConfig) -
 
     Args:
         weights: Elements (M, J, V) and, where the notation has them, scales (M, J).
-        activations: Elements (N, J, V) and scales (N, J).
+        activations: Elements (N, J, V) and scales (N, J); of either of the formats that the
+            datapath takes.
         config: The datapath.
 
     Returns:
@@ -120,12 +123,14 @@ def trace_stream(
     config: DatapathConfig,
     weight_scale: npt.ArrayLike | None = None,
     activation_scale: npt.ArrayLike | None = None,
+    activation_signed: npt.ArrayLike | None = None,
 ) -> tuple[MacResult, StreamTrace]:
     """Run a stream of T vector pairs, in arrival order, as the hardware sees them.
 
     Args:
         weights: (T, V) integer elements.
-        activations: (T, V) integer elements.
+        activations: (T, V) integer elements: numbers, not bit patterns, where they are of either
+            sign.
         first: (T,) flags: the accumulator starts from 0 with this vector. It also does so before
             the first vector of all; a `first` before any `last` drops what was gathered.
         last: (T,) flags: the accumulator is a result after this vector. Without a `first` to
@@ -133,6 +138,8 @@ def trace_stream(
         config: The datapath.
         weight_scale: (T,) integers; None where the notation has no scale.
         activation_scale: (T,) integers; None where the notation has no scale.
+        activation_signed: (T,) flags: these activations are signed; None unless they are of either
+            sign.
 
     Returns:
         The results, (R,) for R flags `last`, and everything on the way to them.
@@ -143,7 +150,7 @@ def trace_stream(
     """
     argument.instance("config", config, DatapathConfig)
     w = _elements("weights", weights, config.weights)
-    a = _elements("activations", activations, config.activations)
+    a = _activations(activations, activation_signed, config)
     starts = argument.flags("first", first).copy()
     ends = argument.flags("last", last)
     if starts.ndim != 1 or starts.shape != ends.shape:
@@ -184,16 +191,38 @@ def _elements(name: str, values: npt.ArrayLike, fmt: OperandFormat) -> Integers:
     return argument.integers(name, values, fmt.element_min, fmt.qmax)
 
 
+def _activations(
+    values: npt.ArrayLike, signed: npt.ArrayLike | None, config: DatapathConfig
+) -> Integers:
+    """Activations (T, V), each vector within the format that its flag says."""
+    if (signed is None) == config.either_sign:
+        raise ValueError(
+            f"activation_signed must be given exactly where activations are of either sign "
+            f"({config}), not {signed!r}"
+        )
+    if signed is None:
+        return _elements("activations", values, config.activations)
+    low = min(fmt.element_min for fmt in config.activation_formats)
+    high = max(fmt.qmax for fmt in config.activation_formats)
+    a = argument.integers("activations", values, low, high)
+    flags = argument.flags("activation_signed", signed)
+    if flags.shape != a.shape[:1]:
+        raise ValueError(f"activation_signed must be {a.shape[:1]}, not {flags.shape}")
+    for fmt in config.activation_formats:
+        _elements(f"activations with format {fmt}", a[flags == fmt.signed], fmt)
+    return a
+
+
 def _check_operands(weights: Quantized, activations: Quantized, config: DatapathConfig) -> None:
     argument.instance("config", config, DatapathConfig)
     for name, operand in (("weights", weights), ("activations", activations)):
         argument.instance(name, operand, Quantized)
         if operand.elements.ndim != 3:
             raise ValueError(f"{name} must be a matrix, not elements {operand.elements.shape}")
-        if operand.format != getattr(config, name):
-            raise ValueError(
-                f"{name} must have format {getattr(config, name)}, not {operand.format}"
-            )
+        formats = (config.weights,) if name == "weights" else config.activation_formats
+        if operand.format not in formats:
+            wanted = " or ".join(map(str, formats))
+            raise ValueError(f"{name} must have format {wanted}, not {operand.format}")
         if operand.vector_size != config.vector_size:
             raise ValueError(
                 f"{name} must have vectors of {config.vector_size}, not {operand.vector_size}"

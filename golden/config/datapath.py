@@ -4,7 +4,7 @@ The notation `W/A/ws/as` is that of VS-Quant (Dai et al., MLSys 2021).
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 from scalewright.golden.config.parameter import require_in_range, require_power_of_two
@@ -16,7 +16,7 @@ ACCUMULATOR_BITS = range(16, 49)
 PIPELINE_DEPTHS = range(1, 4)
 PIPELINE_DEPTH = 2
 
-_NOTATION = re.compile(r"(\d+)/(\d+)(U?)/(\d+|-)/(\d+|-)", re.ASCII)
+_NOTATION = re.compile(r"(\d+)/(\d+)([UX]?)/(\d+|-)/(\d+|-)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +72,15 @@ class DatapathConfig:
 
     Attributes:
         weights: Format of the weights; their elements are signed.
-        activations: Format of the activations.
+        activations: Format of the activations; the signed one where they are of either sign.
         vector_size: Elements of one vector = lanes of one dot product: 4, 8, 16, 32 or 64.
         scale_product_bits: Bits kept of the product of the two scales, 1 to `ws + as`; None, the
             default, keeps all of them.
         accumulator_bits: Width of the saturating accumulator in bits, 16 to 48.
         pipeline_depth: Clock cycles from a vector to its accumulator, 1 to 3; no number depends
             on it.
+        either_sign: A flag of each vector of activations says whether its elements are signed or
+            unsigned, of the same bits.
     """
 
     weights: OperandFormat
@@ -87,6 +89,7 @@ class DatapathConfig:
     scale_product_bits: int | None = None
     accumulator_bits: int = 24
     pipeline_depth: int = PIPELINE_DEPTH
+    either_sign: bool = False
 
     def __post_init__(self) -> None:
         for name in ("weights", "activations"):
@@ -94,6 +97,13 @@ class DatapathConfig:
                 raise TypeError(f"{name} must be an OperandFormat, not {getattr(self, name)!r}")
         if not self.weights.signed:
             raise ValueError("weights must be signed: only activations may be unsigned")
+        if not isinstance(self.either_sign, bool):
+            raise TypeError(f"either_sign must be True or False, not {self.either_sign!r}")
+        if self.either_sign and not self.activations.signed:
+            raise ValueError(
+                "activations of either sign must be given by their signed format, "
+                f"not {self.activations}"
+            )
         require_power_of_two("vector_size", self.vector_size, VECTOR_SIZES)
         if self.scale_product_bits is not None:
             if self.full_scale_product_bits == 0:
@@ -125,7 +135,8 @@ class DatapathConfig:
         """Read a configuration from its notation, such as `4/4U/4/6`.
 
         `W/A/ws/as`: element bits of weights and activations, then bits of their per-vector
-        scales; `-` for no per-vector scale, `U` behind `A` for unsigned activations.
+        scales; `-` for no per-vector scale, `U` behind `A` for unsigned activations, `X` for
+        activations of either sign.
 
         Args:
             notation: The notation.
@@ -145,11 +156,11 @@ class DatapathConfig:
             raise ValueError(
                 f"notation must be W/A/ws/as, such as 4/4U/4/6 or 8/8/-/-, not {notation!r}"
             )
-        weight_bits, activation_bits, unsigned, weight_scale, activation_scale = match.groups()
+        weight_bits, activation_bits, suffix, weight_scale, activation_scale = match.groups()
         formats: dict[str, Any] = {}
         for name, bits, signed, scale in (
             ("weights", weight_bits, True, weight_scale),
-            ("activations", activation_bits, not unsigned, activation_scale),
+            ("activations", activation_bits, suffix != "U", activation_scale),
         ):
             try:
                 formats[name] = OperandFormat(
@@ -173,6 +184,7 @@ class DatapathConfig:
             accumulator_bits=ACCUMULATOR_BITS[-1]
             if accumulator_bits == "exact"
             else accumulator_bits,
+            either_sign=suffix == "X",
         )
         return config.with_exact_accumulator(vectors) if vectors is not None else config
 
@@ -193,7 +205,38 @@ class DatapathConfig:
     def __str__(self) -> str:
         weight_elements, weight_scale = str(self.weights).split("/")
         activation_elements, activation_scale = str(self.activations).split("/")
-        return f"{weight_elements}/{activation_elements}/{weight_scale}/{activation_scale}"
+        suffix = "X" if self.either_sign else ""
+        return f"{weight_elements}/{activation_elements}{suffix}/{weight_scale}/{activation_scale}"
+
+    @property
+    def activation_formats(self) -> tuple[OperandFormat, ...]:
+        """Every format that activations may have: the signed one first where there are two."""
+        if not self.either_sign:
+            return (self.activations,)
+        return self.activations, replace(self.activations, signed=False)
+
+    def activation_format(self, *, signed: bool | None = None) -> OperandFormat:
+        """The format of signed or of unsigned activations.
+
+        Args:
+            signed: Which; None where they have one format only.
+
+        Raises:
+            ValueError: Activations cannot be so, or may be either way.
+        """
+        fitting = [fmt for fmt in self.activation_formats if signed in (None, fmt.signed)]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise ValueError(f"activations of {self} are signed or unsigned: say which")
+        raise ValueError(f"activations of {self} are never {'signed' if signed else 'unsigned'}")
+
+    def activation_format_for(self, smallest: float) -> OperandFormat:
+        """The format for activations whose smallest value this is.
+
+        Where they are of either sign, it is unsigned unless there are negative ones.
+        """
+        return self.activation_formats[-1 if smallest >= 0 else 0]
 
     @property
     def summary(self) -> str:

@@ -40,7 +40,8 @@ class EngineConfig:
 
     Attributes:
         datapath: The vector MAC of each lane. Quantized results have the format of its
-            activations: those of the next layer.
+            activations: those of the next layer. Where these are of either sign, each tile says
+            which its quantized results are.
         lanes: Output channels L computed at once, each with its vector MAC: a power of two from 1
             to 64.
         depth: Rows of the weight buffer, 1 to 65,536; one row is a vector for each lane.
@@ -107,8 +108,13 @@ class EngineConfig:
 
     @property
     def output(self) -> OperandFormat:
-        """Format of quantized results."""
+        """Format of quantized results; the signed one where they are of either sign."""
         return self.datapath.activations
+
+    @property
+    def outputs(self) -> tuple[OperandFormat, ...]:
+        """Every format that quantized results may have: the signed one first if there are two."""
+        return self.datapath.activation_formats
 
     @property
     def groups(self) -> int:
@@ -127,5 +133,5 @@ class EngineConfig:
 
     @property
     def magnitude_bits(self) -> int:
-        """Width n of the magnitude of a quantized result."""
-        return self.output.element_bits - self.output.signed
+        """Width n of the magnitude of a quantized result, the larger one if it has two formats."""
+        return max(fmt.element_bits - fmt.signed for fmt in self.outputs)

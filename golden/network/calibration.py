@@ -36,6 +36,13 @@ class Calibration:
     config: EngineConfig
     clip: Clip
 
+    def format_of(self, tensor: tuple[str, int]) -> OperandFormat:
+        """Its format as activations; of either sign, unsigned unless a value is negative.
+
+        What a ReLU gives is never negative.
+        """
+        return self.config.datapath.activation_format_for(self.seen[tensor].smallest)
+
     def axes(self, tensor: str) -> int:
         """How many axes a tensor has; 0 for one that was not seen."""
         found = (each.axes for (name, _), each in self.seen.items() if name == tensor)
@@ -53,7 +60,7 @@ class Calibration:
             ValueError: Negative values where activations are unsigned, or a scale that float32 does
                 not hold; the message names the node.
         """
-        fmt = self.config.datapath.weights if right else self.config.output
+        fmt = self.config.datapath.weights if right else self.format_of(tensor)
         seen, (name, _) = self.seen[tensor], tensor
         if not seen.finite:
             raise ValueError(f"{node.label}: its input {name} on the inputs has NaN or infinity")
@@ -62,7 +69,7 @@ class Calibration:
         if not fmt.signed and seen.smallest < 0:
             raise ValueError(
                 f"{node.label}: {self.config.datapath} has unsigned activations, but its input "
-                f"{name} has values down to {seen.smallest:.4g}: leave out the U"
+                f"{name} has values down to {seen.smallest:.4g}: leave out the U, or take X"
             )
         threshold = seen.threshold(fmt, self.clip, self.config.datapath.vector_size)
         scale = coarse_scale(threshold, fmt)

@@ -240,7 +240,8 @@ class _Learning:
         if product.gamma is None:
             unit = grown_unit(unit, bias, factor, config)
         else:
-            unit = finest_unit(product.label, product.gamma, factor, bias, config)
+            fmt = config.datapath.activation_format(signed=product.signed)
+            unit = finest_unit(product.label, product.gamma, fmt, factor, bias, config)
         changed = replace(product, blocks=tuple(blocks), bias=bias, unit=unit)
         return as_computed(changed, input_gamma, config)
 

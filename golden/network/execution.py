@@ -38,6 +38,7 @@ class Quantize:
         gamma: Coarse scale.
         axis: Along which axis of the tensor vectors lie: 1, or -1 or -2.
         right: Whether they take the place of weights, and have their format.
+        signed: Whether activations are; None for what they always are.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Quantize:
     gamma: float
     axis: int
     right: bool = False
+    signed: bool | None = None
 
     @property
     def label(self) -> str:
@@ -194,7 +196,9 @@ def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:
 def run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Run) -> None:
     """Compute what a step gives, and put it beside the others."""
     if isinstance(step, Quantize):
-        fmt = config.datapath.weights if step.right else config.datapath.activations
+        fmt = config.datapath.weights
+        if not step.right:
+            fmt = config.datapath.activation_format(signed=step.signed)
         try:
             tensors[step.output] = quantize_along(
                 as_finite_float32(as_real(tensors[step.input])),

@@ -55,6 +55,7 @@ class Product:
         activation_function: What is applied to its results.
         unit: What 1 is worth in a rescaled result y: gamma * 2^-f where the result is quantized.
         gamma: Coarse scale of the quantized result; None where y itself is the result.
+        signed: Whether the quantized result is; None for what activations always are.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Product:
     activation_function: ActivationFunction
     unit: float
     gamma: float | None
+    signed: bool | None = None
 
     @property
     def label(self) -> str:
@@ -165,6 +167,7 @@ class Product:
             output=Output.RESCALED if self.gamma is None else Output.QUANTIZED,
             fraction_bits=self.fraction_bits,
             gamma=1.0 if self.gamma is None else self.gamma,
+            output_signed=self.signed,
         )
 
     def layers(self, input_gamma: float, config: EngineConfig) -> list[Layer]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from scalewright.golden.activation import OPERATORS
 from scalewright.golden.calibration import Clip
-from scalewright.golden.config import ActivationFunction, EngineConfig
+from scalewright.golden.config import ActivationFunction, EngineConfig, OperandFormat
 from scalewright.golden.network import Network, Product, Quantize
 from scalewright.golden.network.calibration import Calibration
 from scalewright.golden.network.feeds import Values
@@ -179,11 +179,13 @@ class _Quantization:
         following = self._next_product(output, _axis(node), () if self._trained else _MOVING)
         largest = float(gammas.max()) * input_gamma * 2.0**config.datapath.scale_product_shift
         if following is None:
-            gamma = None
+            gamma = signed = None
             unit = self._calibration.unit((output, _axis(node)), node, bias, largest)
         else:
             gamma = self._gamma(output, following, _axis(node))
-            unit = finest_unit(node.label, gamma, largest, bias, config)
+            fmt = self._format(output, _axis(node))
+            signed = fmt.signed
+            unit = finest_unit(node.label, gamma, fmt, largest, bias, config)
             self._vectors[output, _axis(node), False] = output, gamma
         attributes = dict(node.attributes) if node.kind == "Conv" else {}
         group = attributes.pop("group", 1)
@@ -202,6 +204,7 @@ class _Quantization:
             activation_function=function,
             unit=unit,
             gamma=gamma,
+            signed=signed,
         )
         if right is not None:
             self._settle(right, product, float(gammas[0]), input_gamma)
@@ -228,6 +231,14 @@ class _Quantization:
             return self._trained.gammas[node.name]
         return self._calibration.gamma((tensor, axis), node, right=right)
 
+    def _format(self, tensor: str, axis: int) -> OperandFormat:
+        """The format that a tensor has as activations; training knows one."""
+        if self._trained:
+            return self._config.datapath.activation_format(
+                signed=True if self._config.datapath.either_sign else None
+            )
+        return self._calibration.format_of((tensor, axis))
+
     def _quantized(
         self, tensor: str, node: Node, axis: int, *, right: bool = False
     ) -> tuple[str, float]:
@@ -246,7 +257,15 @@ class _Quantization:
                 name += "_"
             self._used.add(name)
             self._items.append(
-                Quantize(name=name, input=tensor, output=name, gamma=gamma, axis=axis, right=right)
+                Quantize(
+                    name=name,
+                    input=tensor,
+                    output=name,
+                    gamma=gamma,
+                    axis=axis,
+                    right=right,
+                    signed=None if right else self._format(tensor, axis).signed,
+                )
             )
             self._vectors[key] = name, gamma
         return self._vectors[key]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig
+from scalewright.golden.config import OUTPUT_FRACTION_BITS, EngineConfig, OperandFormat
 from scalewright.golden.network.calibration import SMALLEST_SCALE, round_up
 from scalewright.golden.network.product import Product
 from scalewright.golden.quantized import Floats
@@ -37,11 +37,16 @@ def as_computed(product: Product, input_gamma: float, config: EngineConfig) -> P
 
 
 def finest_unit(
-    node: str, gamma: float, largest_factor: float, bias: Floats, config: EngineConfig
+    node: str,
+    gamma: float,
+    fmt: OperandFormat,
+    largest_factor: float,
+    bias: Floats,
+    config: EngineConfig,
 ) -> float:
     """Gamma * 2^-f with the largest f at which the grid, the bias and the factors fit."""
     limit = (1 << (config.result_bits - 1)) - 1
-    levels = config.output.qmax * config.output.scale_max
+    levels = fmt.qmax * fmt.scale_max
     for fraction_bits in reversed(OUTPUT_FRACTION_BITS):
         unit = gamma * 2.0**-fraction_bits
         if (

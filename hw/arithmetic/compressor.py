@@ -88,7 +88,7 @@ class Compressor:
         """Add a number, signed or not."""
         bits = self._wire(number, "number")
         for position, bit in enumerate(bits):
-            self._add_bits(bit, position, negative=_is_sign(number, position))
+            self.add_column(bit, position, negative=_is_sign(number, position))
 
     def add_products(self, lefts, rights):
         """Add the products of pairs of numbers of one shape on either side, signed or not."""
@@ -99,7 +99,16 @@ class Compressor:
         for i, these in enumerate(left_bits):
             for j, those in enumerate(right_bits):
                 negative = _is_sign(left, i) != _is_sign(right, j)
-                self._add_bits(these & those, i + j, negative=negative)
+                self.add_column(these & those, i + j, negative=negative)
+
+    def columns(self, heights):
+        """Reduce each column to its height in bits, from the lowest; the terms are used up.
+
+        Returns:
+        -------
+        Columns from the lowest, each of pairs: a time, and the bits that come then.
+        """
+        return [self._reduce(position, height) for position, height in enumerate(heights)]
 
     def rows(self, *, by_level=False):
         """Reduce to two numbers whose sum is that of the terms; the terms are used up.
@@ -112,15 +121,15 @@ class Compressor:
         -------
         Columns from the lowest: when it has come, and its bits, at most two.
         """
-        rows = self._reduce_levels() if by_level else map(self._reduce, range(self.width))
+        rows = self._reduce_levels() if by_level else self.columns([2] * self.width)
         return [(max((time for time, _ in row), default=0), Cat(*_bits(row))) for row in rows]
 
     def sum(self, *, by_level=False, until=0):
         """The sum, `width` bits, see `rows` and `add_rows`; the terms are used up."""
         return add_rows(self._m, self.rows(by_level=by_level), name=self._name, until=until)
 
-    def _add_bits(self, bits, position, *, negative=False, time=0):
-        """Add bits of weight 2^position, or subtract them."""
+    def add_column(self, bits, position, *, negative=False, time=0):
+        """Add bits of weight 2^position that come at a time, or subtract them."""
         if position >= len(self._columns):
             return
         if negative:
@@ -135,14 +144,14 @@ class Compressor:
         self._columns[position].clear()
         return column, (self._constant >> position) & 1
 
-    def _reduce(self, position):
-        """Reduce a column to two bits, and send the carries to the next."""
+    def _reduce(self, position, height):
+        """Reduce a column to so many bits, and send the carries to the next."""
         column, one = self._take_column(position)
-        while (surplus := _size(column) + one - 2) > 0:
+        while (surplus := _size(column) + one - height) > 0:
             time, total, carry = self._add_first(column, one, surplus)
             one = 0
             column.append((time, total))
-            self._add_bits(carry, position + 1, time=time)
+            self.add_column(carry, position + 1, time=time)
         return column + [(0, Const(1))] * one
 
     def _reduce_levels(self):

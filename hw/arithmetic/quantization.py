@@ -10,7 +10,8 @@ Most bits of y do not matter. Halves of 2^f decide on rounding, whatever lies be
 being zero or not, and whatever is above qmax * (2^M - 1) is the same as all that is larger. So
 `Magnitude` keeps n + M + 1 bits of 2|y| / 2^f and one for the rest, and two small restoring arrays
 divide: `PeakScale` by the constant qmax = 2^n - 1, where subtracting is adding one, and
-`ElementQuotient` by the scale. tests/hw/arithmetic/test_quantization.py tries every input of each.
+`ElementQuotient` by the scale. Of results of either sign, n is that of unsigned ones, and a flag
+halves 2^n where they are signed. tests/hw/arithmetic/test_quantization.py tries the inputs of each.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -27,6 +28,7 @@ __all__ = [
     "Magnitude",
     "PeakScale",
     "shift_right",
+    "sign_member",
 ]
 
 FRACTION_SHAPE = unsigned((len(OUTPUT_FRACTION_BITS) - 1).bit_length())
@@ -50,6 +52,11 @@ def shift_right(m, value, amount, *, name):
     return value, lost
 
 
+def sign_member(config: EngineConfig):
+    """The port that says whether results are signed; none where they have one format only."""
+    return {"is_signed": In(1)} if config.datapath.either_sign else {}
+
+
 class HalfSteps(data.StructLayout):
     """2|y| / 2^f, as far as it matters.
 
@@ -71,16 +78,18 @@ class Magnitude(wiring.Component):
     -------
     y : In, signed, R bits
     fraction_bits : In, f
+    is_signed : In(1), results are signed; only where they are of either sign
     magnitude : Out, HalfSteps
     """
 
     def __init__(self, config: EngineConfig):
         self._signed = config.output.signed
-        self.identity = (config.result_bits, config.output)
+        self.identity = (config.result_bits, config.outputs)
         super().__init__(
             {
                 "y": In(signed(config.result_bits)),
                 "fraction_bits": In(FRACTION_SHAPE),
+                **sign_member(config),
                 "magnitude": Out(HalfSteps(config)),
             }
         )
@@ -89,7 +98,10 @@ class Magnitude(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         doubled = Signal(unsigned(len(self.y) + 1))
-        m.d.comb += doubled.eq(Mux(self.y < 0, -self.y if self._signed else 0, self.y) << 1)
+        negated = -self.y if self._signed else 0
+        if "is_signed" in self.signature.members:
+            negated = Mux(self.is_signed, negated, 0)
+        m.d.comb += doubled.eq(Mux(self.y < 0, negated, self.y) << 1)
         halves, rest = shift_right(m, doubled, self.fraction_bits, name="halves")
         kept = len(self.magnitude.halves)
         beyond = Signal()
@@ -107,14 +119,22 @@ class PeakScale(wiring.Component):
     Members
     -------
     peak : In, HalfSteps
+    is_signed : In(1), qmax is that of signed results; only where they are of either sign
     scale : Out, unsigned, M bits
     """
 
     def __init__(self, config: EngineConfig):
         self._scale_bits = config.output.scale_bits
         self._magnitude_bits = config.magnitude_bits
-        self.identity = (config.output,)
-        super().__init__({"peak": In(HalfSteps(config)), "scale": Out(unsigned(self._scale_bits))})
+        self._either_sign = config.datapath.either_sign
+        self.identity = (config.outputs,)
+        super().__init__(
+            {
+                "peak": In(HalfSteps(config)),
+                **sign_member(config),
+                "scale": Out(unsigned(self._scale_bits)),
+            }
+        )
 
     @shared
     def elaborate(self, platform):
@@ -127,7 +147,7 @@ class PeakScale(wiring.Component):
         bits = []
         m.d.comb += [
             remainder.eq(steps[self._scale_bits :]),
-            too_large.eq(remainder.all()),
+            too_large.eq(self._reaches_qmax(remainder)),
         ]
         for bit in reversed(range(self._scale_bits)):
             shifted = Signal(self._magnitude_bits + 1, name=f"shifted_{bit}")
@@ -135,8 +155,8 @@ class PeakScale(wiring.Component):
             fits = Signal(name=f"fits_{bit}")
             m.d.comb += [
                 shifted.eq(Cat(steps[bit], remainder)),
-                fits.eq(shifted[-1] | shifted[:-1].all()),
-                reduced.eq(shifted + fits),  # - qmax is + 1, modulo 2^n
+                fits.eq(self._reaches_qmax(shifted)),
+                reduced.eq(self._residue(shifted + fits)),  # - qmax is + 1, modulo 2^n
             ]
             remainder = reduced
             bits.insert(0, fits)
@@ -150,6 +170,22 @@ class PeakScale(wiring.Component):
         ]
         return m
 
+    def _reaches_qmax(self, number):
+        """Whether a number of n or n + 1 bits is qmax or more."""
+        bits = self._magnitude_bits
+        above, below = number[bits:], number[:bits]
+        if not self._either_sign:
+            return above | below.all() if len(above) else below.all()
+        top, others = below[-1], below[:-1].all()
+        return Mux(self.is_signed, top | others, above.any() | (top & others))
+
+    def _residue(self, number):
+        """A number modulo qmax + 1, in n bits."""
+        if not self._either_sign:
+            return number
+        bits = self._magnitude_bits
+        return Cat(number[: bits - 1], number[bits - 1] & ~self.is_signed)
+
 
 class ElementQuotient(wiring.Component):
     """The magnitude of an element: half steps over the scale, rounded half to even, at most qmax.
@@ -160,6 +196,7 @@ class ElementQuotient(wiring.Component):
     -------
     magnitude : In, HalfSteps
     scale : In, unsigned, M bits
+    is_signed : In(1), qmax is that of signed results; only where they are of either sign
     element : Out, unsigned, n bits
     """
 
@@ -167,8 +204,8 @@ class ElementQuotient(wiring.Component):
         members = {"magnitude": In(HalfSteps(config)), "element": Out(config.magnitude_bits)}
         if config.output.scale_bits is not None:
             members["scale"] = In(unsigned(config.output.scale_bits))
-        self.identity = (config.output,)
-        super().__init__(members)
+        self.identity = (config.outputs,)
+        super().__init__({**members, **sign_member(config)})
 
     @shared
     def elaborate(self, platform):
@@ -206,8 +243,15 @@ class ElementQuotient(wiring.Component):
             m.d.comb += upward.eq(
                 (remainder > self.scale) | (tie & (self.magnitude.rest | quotient[0]))
             )
-        m.d.comb += self.element.eq(
-            ((quotient + (upward & ~quotient.all())) | too_large.replicate(width))
-            & nonzero.replicate(width)
-        )
+        element = (
+            (quotient + (upward & ~quotient.all())) | too_large.replicate(width)
+        ) & nonzero.replicate(width)
+        if "is_signed" in self.signature.members:
+            # Beyond qmax of signed results, 2^(n-1) - 1, the highest bit is set.
+            unsigned_element = Signal(width)
+            m.d.comb += unsigned_element.eq(element)
+            low, high = unsigned_element[:-1], unsigned_element[-1]
+            beyond = self.is_signed & high
+            element = Cat(low | beyond.replicate(width - 1), high & ~self.is_signed)
+        m.d.comb += self.element.eq(element)
         return m

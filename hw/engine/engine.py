@@ -120,6 +120,8 @@ class Engine(wiring.Component):
                 m.d.comb += lane.i.payload.weight_scale.eq(weight.scale)
             if config.datapath.activations.scale_bits is not None:
                 m.d.comb += lane.i.payload.activation_scale.eq(placed.payload.scale)
+            if config.datapath.either_sign:
+                m.d.comb += lane.i.payload.activation_signed.eq(placed.payload.signed)
             if number == 0:
                 m.d.comb += [
                     placed.ready.eq(lane.i.ready),

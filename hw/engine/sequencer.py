@@ -6,14 +6,14 @@ from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import EngineConfig, Output
 from scalewright.hw.post_processor.parameter_buffer import Tile
-from scalewright.hw.primitives.operand import operand_members
+from scalewright.hw.primitives.operand import activation_members
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["ActivationVector", "PlacedVector", "Sequencer"]
 
 
 def _activation_members(config):
-    return operand_members(config.datapath.activations, config.datapath.vector_size)
+    return activation_members(config.datapath)
 
 
 class ActivationVector(data.StructLayout):
@@ -23,11 +23,14 @@ class ActivationVector(data.StructLayout):
     -------
     elements : array of V elements, A bits
     scale : unsigned, as bits; absent where the notation has `-`
+    signed : the elements are signed, else unsigned; only where they are of either sign, and then
+        `elements` are their bits
     last : the tile ends with this vector, the last one of its row
     """
 
     def __init__(self, config: EngineConfig):
         super().__init__({**_activation_members(config), "last": 1})
+        self.signed_by = {"elements": "signed"} if config.datapath.either_sign else {}
 
 
 class PlacedVector(data.StructLayout):
@@ -35,7 +38,7 @@ class PlacedVector(data.StructLayout):
 
     Members
     -------
-    elements, scale : as in ActivationVector
+    elements, scale, signed : as in ActivationVector
     first : the sums start from 0 with it
     last : the sums are complete with it
     ends_tile : the tile is complete with it

@@ -8,8 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor, add_rows
+from scalewright.hw.arithmetic.either_sign import add_products_of_either_sign
 from scalewright.hw.mac.saturating_sum import saturating_sum
-from scalewright.hw.primitives.operand import elements_layout, scale_member
+from scalewright.hw.primitives.operand import activations_layout, elements_layout, scale_member
 from scalewright.hw.primitives.pipeline import Stage
 from scalewright.hw.primitives.shared import shared
 
@@ -34,6 +35,7 @@ class VectorPair(data.StructLayout):
     activations : array of V elements, A bits
     weight_scale : unsigned, ws bits; absent where the notation has `-`
     activation_scale : unsigned, as bits; absent where the notation has `-`
+    activation_signed : the activations are signed; only where they are of either sign
     first : the accumulator starts from 0 with this vector
     last : the accumulator is a result after this vector
     tag : travels from the vector with `last` to the result; absent with 0 bits
@@ -42,11 +44,13 @@ class VectorPair(data.StructLayout):
     def __init__(self, config: DatapathConfig, tag_bits=0):
         members = {
             "weights": elements_layout(config.weights, config.vector_size),
-            "activations": elements_layout(config.activations, config.vector_size),
+            "activations": activations_layout(config),
             **scale_member(config.weights, "weight_scale"),
             **scale_member(config.activations, "activation_scale"),
+            **({"activation_signed": 1} if config.either_sign else {}),
         }
         super().__init__({**members, "first": 1, "last": 1, **_tag(tag_bits)})
+        self.signed_by = {"activations": "activation_signed"} if config.either_sign else {}
 
 
 class VectorSum(data.StructLayout):
@@ -122,7 +126,14 @@ class VectorMac(wiring.Component):
         m = Module()
         # Dot product and scale product, side by side.
         compressor = Compressor(m, self.config.dot_bits, name="s0_dot")
-        compressor.add_products(list(self.i.payload.weights), list(self.i.payload.activations))
+        weights, activations = list(self.i.payload.weights), list(self.i.payload.activations)
+        if self.config.either_sign:
+            is_signed = self.i.payload.activation_signed
+            add_products_of_either_sign(
+                m, compressor, weights, activations, is_signed, name="s0_dot"
+            )
+        else:
+            compressor.add_products(weights, activations)
         rows = compressor.rows()
         stage = self._input_stage(m, until=max(time for time, _ in rows))
         if self.config.pipeline_depth == 3:

@@ -8,6 +8,7 @@ from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.hw.arithmetic.quantization import FRACTION_SHAPE
 from scalewright.hw.post_processor.rescaler import factor_members
 from scalewright.hw.primitives.memory import RowMemory
+from scalewright.hw.primitives.operand import output_sign
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["ParameterBuffer", "Parameters", "Tile"]
@@ -20,6 +21,7 @@ def _tile_members(config):
         "output": Output,
         "activation_function": ActivationFunction,
         "fraction_bits": FRACTION_SHAPE,
+        **output_sign(config),
     }
 
 
@@ -33,6 +35,7 @@ class Tile(data.StructLayout):
     output : Output
     activation_function : ActivationFunction
     fraction_bits : f, 0 to 23
+    output_signed : quantized results are signed; only where they are of either sign
     """
 
     def __init__(self, config: EngineConfig):
@@ -47,7 +50,7 @@ class Parameters(data.StructLayout):
     mantissa : m, 16 bits
     exponent : e, 6 bits
     bias : b, signed, R bits
-    vectors, groups, output, activation_function, fraction_bits : as in Tile
+    vectors, groups, output, activation_function, fraction_bits, output_signed : as in Tile
     """
 
     def __init__(self, config: EngineConfig):

@@ -8,6 +8,7 @@ from scalewright.golden.config import EngineConfig, Output
 from scalewright.hw.post_processor.parameter_buffer import Tile
 from scalewright.hw.post_processor.rescaler import Rescaler, factor_members
 from scalewright.hw.post_processor.vector_quantizer import QuantizedVector, VectorQuantizer
+from scalewright.hw.primitives.operand import output_sign
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["AccumulatorRow", "PostProcessor", "Result"]
@@ -40,7 +41,8 @@ class Result(data.StructLayout):
 
     Members
     -------
-    elements : array of V elements, A bits; 0 where the results are not quantized
+    elements : array of V elements, A bits, or where they are of either sign the bits of elements;
+        0 where the results are not quantized
     scale : unsigned, as bits; absent where the notation has `-`; 0 likewise
     values : array of Q signed results of max(C, R) bits; 0 where the results are quantized
     saturated : any of these channels saturated, in its accumulator or as a rescaled result
@@ -51,6 +53,7 @@ class Result(data.StructLayout):
         saturated = members.pop("saturated")
         values = data.ArrayLayout(signed(config.value_bits), config.post_lanes)
         super().__init__({**members, "values": values, "saturated": saturated})
+        self.signed_by = {"elements": "output_signed"} if config.datapath.either_sign else {}
 
 
 class PostProcessor(wiring.Component):
@@ -106,6 +109,7 @@ class PostProcessor(wiring.Component):
             direct.eq(rescaler.o.valid & ~to_quantizer & (inside == 0)),
             quantizer.i.valid.eq(rescaler.o.valid & to_quantizer),
             quantizer.i.payload.fraction_bits.eq(results.fraction_bits),
+            *(quantizer.i.payload[name].eq(results[name]) for name in output_sign(config)),
             quantizer.i.payload.saturated.eq(results.saturated),
             rescaler.o.ready.eq(Mux(to_quantizer, quantizer.i.ready, (inside == 0) & self.o.ready)),
             quantizer.o.ready.eq(self.o.ready),
@@ -170,6 +174,7 @@ class PostProcessor(wiring.Component):
                 beats.payload.activation_function.eq(self.tile.activation_function),
                 beats.payload.output.eq(self.tile.output),
                 beats.payload.fraction_bits.eq(self.tile.fraction_bits),
+                *(beats.payload[name].eq(self.tile[name]) for name in output_sign(config)),
             ]
         for lane, factor in enumerate(self.factors):
             m.d.comb += [

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from scalewright.golden.config import MANTISSA_BITS, ActivationFunction, EngineConfig, Output
 from scalewright.hw.arithmetic.quantization import FRACTION_SHAPE
 from scalewright.hw.post_processor.rescaler_lane import EXPONENT_SHAPE, RescalerLane
+from scalewright.hw.primitives.operand import output_sign
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["AccumulatorBeat", "Rescaler", "ResultBeat", "factor_members"]
@@ -34,6 +35,7 @@ class AccumulatorBeat(data.StructLayout):
     activation_function : ActivationFunction
     output : Output
     fraction_bits : f, which passes through to the quantizer
+    output_signed : likewise; only where results are of either sign
     """
 
     def __init__(self, config: EngineConfig):
@@ -50,6 +52,7 @@ class AccumulatorBeat(data.StructLayout):
                 "activation_function": ActivationFunction,
                 "output": Output,
                 "fraction_bits": FRACTION_SHAPE,
+                **output_sign(config),
             }
         )
 
@@ -63,6 +66,7 @@ class ResultBeat(data.StructLayout):
     saturated : any of the accumulators or results saturated
     output : Output
     fraction_bits : f
+    output_signed : as it came
     """
 
     def __init__(self, config: EngineConfig):
@@ -72,6 +76,7 @@ class ResultBeat(data.StructLayout):
                 "saturated": 1,
                 "output": Output,
                 "fraction_bits": FRACTION_SHAPE,
+                **output_sign(config),
             }
         )
 
@@ -122,7 +127,7 @@ class Rescaler(wiring.Component):
         s1_ready = Signal()
         kept = (
             *("exponents", "biases", "saturated"),
-            *("activation_function", "output", "fraction_bits"),
+            *("activation_function", "output", "fraction_bits", *output_sign(config)),
         )
         members = AccumulatorBeat(config).members
         s1 = Signal(data.StructLayout({name: members[name] for name in kept}), reset_less=True)
@@ -159,7 +164,9 @@ class Rescaler(wiring.Component):
                 self.o.payload.saturated.eq(
                     s1.saturated | (saturated.any() & (s1.output != Output.ACCUMULATOR))
                 ),
-                self.o.payload.output.eq(s1.output),
-                self.o.payload.fraction_bits.eq(s1.fraction_bits),
+                *(
+                    self.o.payload[name].eq(s1[name])
+                    for name in ("output", "fraction_bits", *output_sign(config))
+                ),
             ]
         return m

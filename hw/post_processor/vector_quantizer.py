@@ -13,7 +13,7 @@ from scalewright.hw.arithmetic.quantization import (
     PeakScale,
 )
 from scalewright.hw.primitives.memory import RowMemory
-from scalewright.hw.primitives.operand import operand_members
+from scalewright.hw.primitives.operand import operand_members, output_sign
 from scalewright.hw.primitives.shared import shared
 
 __all__ = ["QuantizedVector", "ValueBeat", "VectorQuantizer"]
@@ -26,6 +26,8 @@ class ValueBeat(data.StructLayout):
     -------
     values : array of Q signed results, R bits
     fraction_bits : f, 0 to 23, the same in all beats of a vector
+    output_signed : the elements are to be signed, the same in all beats of a vector; only where
+        results are of either sign
     saturated : passes through: a vector is marked where any of its beats is
     """
 
@@ -34,6 +36,7 @@ class ValueBeat(data.StructLayout):
             {
                 "values": data.ArrayLayout(signed(config.result_bits), config.post_lanes),
                 "fraction_bits": FRACTION_SHAPE,
+                **output_sign(config),
                 "saturated": 1,
             }
         )
@@ -44,14 +47,15 @@ class QuantizedVector(data.StructLayout):
 
     Members
     -------
-    elements : array of V elements, A bits
+    elements : array of V elements, A bits; the bits of elements where these are of either sign
     scale : unsigned, as bits; absent where the notation has `-`
     saturated : any of the beats was marked
     """
 
     def __init__(self, config: EngineConfig):
-        members = operand_members(config.output, config.datapath.vector_size)
+        members = operand_members(config.outputs[-1], config.datapath.vector_size)
         super().__init__({**members, "saturated": 1})
+        self.signed_by = {"elements": "output_signed"} if config.datapath.either_sign else {}
 
 
 class VectorQuantizer(wiring.Component):
@@ -112,6 +116,7 @@ class VectorQuantizer(wiring.Component):
         m = Module()
         layout = HalfSteps(config)
         scaled = config.output.scale_bits is not None
+        either_sign = config.datapath.either_sign
 
         # Gathering: half steps go to the ring, their maximum to the peak.
         rows = beats + 2
@@ -125,6 +130,7 @@ class VectorQuantizer(wiring.Component):
         gathered = Signal(range(beats))
         peak = Signal(layout, reset_less=True)
         peak_marked = Signal(reset_less=True)
+        peak_signed = Signal(reset_less=True)
         peak_valid = Signal()
         peak_taken = Signal()
         taken = Signal()
@@ -140,6 +146,8 @@ class VectorQuantizer(wiring.Component):
                 ring.write_data[lane].magnitude.eq(magnitude.magnitude),
                 ring.write_data[lane].negative.eq(value[-1]),
             ]
+            if either_sign:
+                m.d.comb += magnitude.is_signed.eq(self.i.payload.output_signed)
             candidates.append(magnitude.magnitude.as_value())
         if beats > 1:
             candidates.append(Mux(gathered == 0, 0, peak.as_value()))
@@ -162,20 +170,27 @@ class VectorQuantizer(wiring.Component):
                 peak_valid.eq(gathered == beats - 1),
                 write_address.eq(_next(write_address, rows)),
             ]
+            if either_sign:
+                m.d.sync += peak_signed.eq(self.i.payload.output_signed)
 
         # The scale of a whole vector.
         scale_valid = Signal()
         scale_done = Signal()
         marked = Signal(reset_less=True)
+        is_signed = Signal(reset_less=True)
         m.d.comb += peak_taken.eq(peak_valid & (~scale_valid | scale_done))
         with m.If(scale_done):
             m.d.sync += scale_valid.eq(0)
         with m.If(peak_taken):
             m.d.sync += [scale_valid.eq(1), marked.eq(peak_marked)]
+            if either_sign:
+                m.d.sync += is_signed.eq(peak_signed)
         if scaled:
             m.submodules.peak_scale = peak_scale = PeakScale(config)
             scale = Signal(config.output.scale_bits, reset_less=True)
             m.d.comb += peak_scale.peak.eq(peak)
+            if either_sign:
+                m.d.comb += peak_scale.is_signed.eq(peak_signed)
             with m.If(peak_taken):
                 m.d.sync += scale.eq(peak_scale.scale)
 
@@ -196,8 +211,10 @@ class VectorQuantizer(wiring.Component):
             m.d.comb += quotient.magnitude.eq(ring.read_data[lane].magnitude)
             if scaled:
                 m.d.comb += quotient.scale.eq(scale)
+            if either_sign:
+                m.d.comb += quotient.is_signed.eq(is_signed)
             element = quotient.element
-            if config.output.signed:
+            if config.output.signed:  # or of either sign: unsigned ones are 0 where negative
                 element = Mux(ring.read_data[lane].negative, -element, element)
             with m.If(taken):
                 m.d.sync += result[divided][lane].eq(element)

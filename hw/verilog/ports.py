@@ -95,8 +95,12 @@ def _port(name, direction, width, role):
 
 
 def fields_of(layout):
-    """Return the fields of a payload as `describe` says them, without their ports."""
+    """Return the fields of a payload as `describe` says them, without their ports.
+
+    A layout may have `signed_by`: of fields that are bits, what says whether these are signed.
+    """
     fields = []
+    flags = getattr(layout, "signed_by", {})
     for name, field in layout:
         elements = None
         shape = field.shape
@@ -110,6 +114,7 @@ def fields_of(layout):
                 "width": shape.width,
                 "signed": shape.signed,
                 "elements": elements,
+                **({"signed_by": flags[name]} if name in flags else {}),
             }
         )
     return fields

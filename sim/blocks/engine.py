@@ -109,7 +109,7 @@ ENGINE = Block(
     parameters={
         "weights": ((2,), (4,), (8,)),
         "activations": (("2",), ("5",), ("8",)),
-        "sign": (("",), ("U",)),
+        "sign": (("",), ("U",), ("X",)),
         "weight_scale": (("-",), (2,), (6,), (10,)),
         "activation_scale": (("-",), (2,), (6,), (10,)),
         "vector_size": ((4,), (16,), (64,)),

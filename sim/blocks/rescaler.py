@@ -21,6 +21,8 @@ RESCALER = Block(
     words=words,
     specials=SPECIALS[:1],
     parameters={
+        # Of results of either sign, a flag passes through.
+        "sign": (("",), ("X",)),
         "accumulator_bits": ((16,), (24,), (48,)),
         "result_bits": ((8,), (18,), (32,)),
         "post_lanes": ((1,), (2,), (64,)),

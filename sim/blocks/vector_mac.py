@@ -53,6 +53,8 @@ VECTOR_MAC = Block(
         _parse("4/4U/4/6"),
         _parse("4/4U/4/6", scale_product_bits=6),
         _parse("3/3U/4/6"),
+        # Either sign.
+        _parse("4/4X/4/6"),
         # The other pipelines.
         *(
             replace(_parse(notation), pipeline_depth=depth)
@@ -65,6 +67,7 @@ VECTOR_MAC = Block(
         "activations": (
             *(("2",), ("3", "5", "6", "7", "4"), ("8",)),
             *(("2U",), ("5U", "7U", "6U", "3U", "4U"), ("8U",)),
+            *(("2X",), ("4X", "6X", "3X", "7X", "5X"), ("8X",)),
         ),
         "weight_scale": (("-",), (2,), (3, 5, 7, 9, 4, 6, 8), (10,)),
         "activation_scale": (("-",), (2,), (3, 5, 7, 9, 4, 6, 8), (10,)),

@@ -16,7 +16,7 @@ VECTOR_QUANTIZER = Block(
     specials=SPECIALS[:1],
     parameters={
         "activations": (("2",), ("5",), ("8",)),
-        "sign": (("",), ("U",)),
+        "sign": (("",), ("U",), ("X",)),
         "activation_scale": (("-",), (2,), (6,), (10,)),
         "vector_size": ((4,), (16,), (64,)),
         "post_lanes": POST_LANES,

@@ -8,6 +8,7 @@ import numpy as np
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig
+from scalewright.sim.bench.element import as_fields
 from scalewright.sim.blocks import design_of
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.parameters.notation import notation_argument
@@ -83,7 +84,7 @@ def vectors(
     else:
         stream = stimulus.everything(config, vectors, np.random.default_rng(seed))
         result, _ = golden(stream, config)
-        inputs = design.codec(INPUT).pack(stream)
+        inputs = design.codec(INPUT).pack(as_fields(stream, config))
         expected = pack_results(design.codec(OUTPUT), result)
         source = {"seed": str(seed), "random vectors": str(vectors)}
     manifest = write_vectors(output, design, inputs, expected, source)

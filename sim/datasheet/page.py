@@ -77,9 +77,13 @@ def _fields(description: dict[str, Any]) -> list[str]:
             high = field["offset"] + width * (field["elements"] or 1) - 1
             low = -(1 << (width - 1)) if signed else 0
             top = (1 << (width - signed)) - 1
+            sign, lowest, largest = "yes" if signed else "no", f"{low:,}", f"{top:,}"
+            if "signed_by" in field:
+                sign = f"where `{field['signed_by']}` is 1"
+                lowest, largest = f"{-(1 << (width - 1)):,} or 0", f"{top >> 1:,} or {top:,}"
             lines.append(
                 f"| `{field['name']}` | {high}:{field['offset']} | {field['elements'] or 1} "
-                f"| {width} | {'yes' if signed else 'no'} | {low:,} | {top:,} |"
+                f"| {width} | {sign} | {lowest} | {largest} |"
             )
     return [*lines, ""]
 

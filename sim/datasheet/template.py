@@ -63,6 +63,8 @@ def _wire(width: int, name: str) -> str:
 
 def _says(field: dict[str, Any], drives: str) -> str:
     sign = "signed" if field["signed"] else "unsigned"
+    if "signed_by" in field:
+        sign = f"signed where {field['signed_by']} is 1"
     if field["elements"] is None:
         return f" // {drives}" + (f"; {field['width']} bits, {sign}" if field["width"] > 1 else "")
     width = field["width"]

@@ -70,7 +70,8 @@ class DemoResult:
 
 
 def _quantize(activations: Floats, config: DatapathConfig, clip: Clip) -> Quantized:
-    return quantize_clipped(activations, config.activations, clip, vector_size=config.vector_size)
+    fmt = config.activation_format_for(float(activations.min()))
+    return quantize_clipped(activations, fmt, clip, vector_size=config.vector_size)
 
 
 def vector_pairs(digits: Digits, config: DatapathConfig, images: int) -> int:

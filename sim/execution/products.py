@@ -12,6 +12,7 @@ from scalewright.golden.mac import MacResult, matmul
 from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.element import element_bits
 from scalewright.sim.bench.plan import Mismatch, Phase
 from scalewright.sim.simulators.build import Build
 from scalewright.sim.simulators.simulation import SimulationError, simulate
@@ -73,7 +74,7 @@ def compare_matmul(
         )
         phase = Phase(
             name=f"activation rows {block.start} to {block.stop - 1}",
-            inputs={INPUT: _pair_words(built.design, weights, activations, block)},
+            inputs={INPUT: _pair_words(built.design, weights, activations, block, config)},
             expected={OUTPUT: pack_results(codec, expected)},
         )
         outcome = simulate(built, [phase], progress=progress).outcomes[0]
@@ -143,16 +144,24 @@ def matmul_words(
     design: Design, weights: Quantized, activations: Quantized, config: DatapathConfig
 ) -> tuple[Words, Words]:
     """Input words of a whole matrix product, and the result words that golden expects."""
-    inputs = _pair_words(design, weights, activations, slice(None))
+    inputs = _pair_words(design, weights, activations, slice(None), config)
     return inputs, pack_results(design.codec(OUTPUT), matmul(weights, activations, config))
 
 
-def _pair_words(design: Design, weights: Quantized, activations: Quantized, rows: slice) -> Words:
+def _pair_words(
+    design: Design,
+    weights: Quantized,
+    activations: Quantized,
+    rows: slice,
+    config: DatapathConfig,
+) -> Words:
     """Words of all vector pairs of some activation rows with all weight rows, sum after sum."""
     codec = design.codec(INPUT)
     count = weights.elements.shape[1]
     w = _operand_words(design, "weights", "weight_scale", weights, slice(None))
     a = _operand_words(design, "activations", "activation_scale", activations, rows)
+    if config.either_sign:
+        a |= codec.pack({"activation_signed": np.array([activations.format.signed])})
     place = codec.pack({"first": np.arange(count) == 0, "last": np.arange(count) == count - 1})
     # Fields do not overlap: or-ing the words of each operand gives the words of the pairs.
     words = (w | place)[None] | a[:, None]
@@ -165,7 +174,11 @@ def _operand_words(
     """Words (rows, J, B) with the fields of one operand, the others 0."""
     codec = design.codec(INPUT)
     vectors = operand.elements[rows]
-    fields: dict[str, npt.NDArray[Any]] = {elements: vectors.reshape(-1, operand.vector_size)}
+    flat = vectors.reshape(-1, operand.vector_size)
+    (field,) = (field for field in codec.fields if field.name == elements)
+    if not field.signed:  # activations of either sign lie there as bits, unsigned ones are these
+        flat = element_bits(flat, operand.format)
+    fields: dict[str, npt.NDArray[Any]] = {elements: flat}
     if operand.scales is not None:
         fields[scale] = operand.scales[rows].ravel()
     return codec.pack(fields).reshape(*vectors.shape[:2], codec.bytes)

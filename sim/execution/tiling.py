@@ -11,6 +11,7 @@ from scalewright.golden.layer import Layer, LayerResult
 from scalewright.golden.quantized import Quantized
 from scalewright.sim.bench.codec import Words
 from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.element import element_bits, elements_of
 
 WEIGHTS, PARAMETERS, ACTIVATIONS, RESULTS = "weights", "parameters", "activations", "results"
 
@@ -29,7 +30,7 @@ def layer_words(
     sent, activation_vectors = expand(padded.weights, activations, config.datapath)
     vectors = sent.elements.shape[1]
     weights = _weight_words(design, config, sent)
-    inputs = _activation_words(design, activation_vectors)
+    inputs = _activation_words(design, config, activation_vectors)
     tiles, rows = len(weights), len(inputs)
     if vectors * config.groups <= config.depth:
         repeated = np.tile(inputs[:, None], (1, config.groups, 1, 1)).reshape(-1, inputs.shape[-1])
@@ -70,7 +71,10 @@ def result_words(design: Design, config: EngineConfig, result: LayerResult) -> W
     fields: dict[str, npt.NDArray[Any]] = {}
     if result.vectors is not None:
         each = config.channels // config.datapath.vector_size
-        fields["elements"] = _by_tile(result.vectors.elements, each)
+        elements = result.vectors.elements
+        if config.datapath.either_sign:
+            elements = element_bits(elements, config.output)
+        fields["elements"] = _by_tile(elements, each)
         if result.vectors.scales is not None:
             fields["scale"] = _by_tile(result.vectors.scales, each)
         fields["saturated"] = _by_tile(result.saturated, each)
@@ -99,7 +103,7 @@ def read_results(
         marked = _by_row(fields["saturated"] != 0, rows, each)
         flags = np.repeat(marked, config.post_lanes, axis=1)[:, :channels]
         return LayerResult(vectors=None, values=values, saturated=flags)
-    fmt = config.output
+    fmt = config.datapath.activation_format(signed=layer.output_signed)
     vector_size = config.datapath.vector_size
     each, kept = config.channels // vector_size, -(-channels // vector_size)
     elements = _by_row(fields["elements"], rows, each)[:, :kept]
@@ -107,7 +111,7 @@ def read_results(
     if fmt.scale_bits is not None:
         scales = _by_row(fields["scale"], rows, each)[:, :kept].astype(np.uint16)
     vectors = Quantized(
-        elements=elements.astype(np.int8 if fmt.signed else np.uint8),
+        elements=elements_of(elements, fmt),
         scales=scales,
         gamma=np.asarray(layer.gamma, np.float32),
         format=fmt,
@@ -150,8 +154,12 @@ def _parameter_words(
     """Words (T, C, B) of T tiles of C channels."""
     rescaling = layer.rescaling
     count = layer.channels
+    sign = {}
+    if config.datapath.either_sign:  # results that are not quantized have none
+        sign["output_signed"] = np.full(count, layer.output_signed is not False)
     words = design.codec(PARAMETERS).pack(
         {
+            **sign,
             "mantissa": rescaling.mantissas,
             "exponent": rescaling.exponents,
             "bias": rescaling.biases,
@@ -165,12 +173,15 @@ def _parameter_words(
     return words.reshape(-1, config.channels, words.shape[-1])
 
 
-def _activation_words(design: Design, activations: Quantized) -> Words:
+def _activation_words(design: Design, config: EngineConfig, activations: Quantized) -> Words:
     """Words (N, J, B)."""
     elements = activations.elements
     fields: dict[str, npt.NDArray[Any]] = {
         "elements": elements.reshape(-1, activations.vector_size)
     }
+    if config.datapath.either_sign:
+        fields["elements"] = element_bits(fields["elements"], config.output)
+        fields["signed"] = np.full(len(fields["elements"]), activations.format.signed)
     if activations.scales is not None:
         fields["scale"] = activations.scales.ravel()
     words = design.codec(ACTIVATIONS).pack(fields)

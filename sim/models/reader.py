@@ -12,7 +12,12 @@ import numpy.typing as npt
 import onnx
 
 from scalewright.golden.activation import OPERATORS as ACTIVATIONS
-from scalewright.golden.config import OUTPUT_FRACTION_BITS, ActivationFunction, EngineConfig
+from scalewright.golden.config import (
+    OUTPUT_FRACTION_BITS,
+    ActivationFunction,
+    EngineConfig,
+    OperandFormat,
+)
 from scalewright.golden.network import Block, Network, Product, Quantize
 from scalewright.golden.network.blocks import spread
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
@@ -127,6 +132,7 @@ class ModelReader:
                 gamma=gamma,
                 axis=axis,
                 right=axis == _RIGHT,
+                signed=None if axis == _RIGHT else self._format(node).signed,
             )
         if self._is_product(node):
             return self._product(node)
@@ -186,9 +192,10 @@ class ModelReader:
         if behind is not None and behind.op_type in ACTIVATIONS:
             function = ACTIVATIONS[behind.op_type]
             output, behind = behind.output[0], self._take(behind)
-        gamma = None
+        gamma = signed = None
         if behind is not None and self._is_part(behind, -1 if node.op_type != "Conv" else 1, unit):
             output, gamma = behind.output[0], self._scale(behind)
+            signed = self._format(behind).signed
             self._take(behind)
         return Product(
             name=self._names[node.output[0]],
@@ -203,7 +210,14 @@ class ModelReader:
             activation_function=function,
             unit=unit,
             gamma=gamma,
+            signed=signed,
         )
+
+    def _format(self, node: onnx.NodeProto) -> OperandFormat:
+        """The format that a node quantizes to; of either sign, `qmin` says which."""
+        formats = self._config.datapath.activation_formats
+        qmin = node_attributes(node).get("qmin")
+        return next((fmt for fmt in formats if fmt.qmin == qmin), formats[0])
 
     def _is_part(self, node: onnx.NodeProto, axis: int, unit: float) -> bool:
         """Whether a node quantizes results of some unit as the engine does, vectors along an axis.
@@ -222,7 +236,7 @@ class ModelReader:
 
     def _scale(self, node: onnx.NodeProto, right: bool = False) -> float:
         """The scale that a node has second."""
-        fmt = self._config.datapath.weights if right else self._config.output
+        fmt = self._config.datapath.weights if right else self._format(node)
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
         if node.op_type in _QUANTIZING:

@@ -64,7 +64,7 @@ class ModelWriter:
             elif isinstance(step, Quantize):
                 taker = lengths.get(step.output)
                 length = taker.inputs * taker.group if taker else None
-                self._quantize(step.name, step.input, step.output, step.gamma, step.axis, length)
+                self._quantize(step.name, step.input, step.output, step, step.axis, length)
             else:
                 for node in step.nodes:
                     self.nodes += protos_of(node)
@@ -131,7 +131,7 @@ class ModelWriter:
                 self._fresh(f"{name}_quantize"),
                 outputs[-2],
                 outputs[-1],
-                product.gamma,
+                product,
                 product.axis,
                 product.channels or None,
             )
@@ -141,13 +141,19 @@ class ModelWriter:
         name: str,
         source: str,
         target: str,
-        gamma: float,
+        step: Quantize | Product,
         axis: int,
         length: int | None,
     ) -> None:
-        """Quantize a tensor along an axis of some length; of any length where it is None."""
+        """Quantize a tensor along an axis of some length; of any length where it is None.
+
+        The step says with what coarse scale, and whether to signed or unsigned elements.
+        """
         right = axis == -2
-        fmt = self._config.datapath.weights if right else self._config.output
+        fmt = self._config.datapath.weights
+        if not right:
+            fmt = self._config.datapath.activation_format(signed=step.signed)
+        assert step.gamma is not None
         size = self._config.datapath.vector_size
         attributes: dict[str, Any] = {"qmin": float(fmt.qmin), "qmax": float(fmt.qmax)}
         kind = "QuantizeElements"
@@ -168,7 +174,7 @@ class ModelWriter:
                 "joined": [0, vectors * size, -1],
                 "length": [length],
             }
-        constant = self._constant(f"{name}_gamma", np.float32(gamma))
+        constant = self._constant(f"{name}_gamma", np.float32(step.gamma))
         self._node(kind, (source, constant), target, name, domain=DOMAIN, **attributes)
 
     def _weights(self, product: Product) -> str:

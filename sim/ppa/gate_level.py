@@ -11,6 +11,7 @@ from scalewright.golden.mac import trace_stream
 from scalewright.hw.post_processor.rescaler import Rescaler
 from scalewright.sim.bench.codec import Codec, Words
 from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.element import as_fields
 from scalewright.sim.blocks import design_of
 from scalewright.sim.ppa.activity import Activity, Bits
 from scalewright.sim.ppa.workload import Array
@@ -52,6 +53,8 @@ def stimulus(block: str, config: DatapathConfig, work: dict[str, Array]) -> dict
     if block == "dot-product":
         return _dot_stimulus(work, config)
     design = vector_mac(config) if block == "vector-mac" else rescaler(config)
+    if block == "vector-mac":
+        work = as_fields(work, config)
     return _stream_stimulus(design.codec("i").pack(work))
 
 
@@ -91,6 +94,9 @@ def _dot_stimulus(pairs: dict[str, Array], config: DatapathConfig) -> dict[str, 
         bits = ((pairs[name][..., None] >> places) & 1).astype(np.uint8)
         bits = bits.reshape(len(bits), -1)
         stimulus[name] = np.concatenate([np.zeros((RESET_CYCLES, bits.shape[1]), np.uint8), bits])
+    if config.either_sign:
+        flags = np.concatenate([np.zeros(RESET_CYCLES), pairs["activation_signed"]])
+        stimulus["activation_signed"] = flags[:, None].astype(np.uint8)
     return stimulus
 
 

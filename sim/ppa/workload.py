@@ -72,7 +72,8 @@ def vector_pairs(
     size = config.vector_size
     source = elements_of or config
     weights = quantize(tensors.weights, source.weights, vector_size=size, coarse_axis=0)
-    activations = quantize(tensors.activations, source.activations, vector_size=size)
+    fmt = source.activation_format_for(float(tensors.activations.min()))
+    activations = quantize(tensors.activations, fmt, vector_size=size)
     steps = weights.elements.shape[1]
     products = -(-count // steps)
     # A row of weights stays for eight rows of activations.
@@ -86,6 +87,8 @@ def vector_pairs(
         pairs[f"{name}s"] = operand.elements[chosen].reshape(-1, size)[:count].astype(np.int64)
         if operand.scales is not None and fmt.scale_bits is not None:
             pairs[f"{name}_scale"] = operand.scales[chosen].reshape(-1)[:count].astype(np.int64)
+    if config.either_sign:
+        pairs["activation_signed"] = np.full(count, int(activations.format.signed))
     place = np.arange(count) % steps
     pairs["first"] = (place == 0).astype(np.int64)
     pairs["last"] = (place == steps - 1).astype(np.int64)
@@ -109,7 +112,8 @@ def accumulator_beats(tensors: Tensors, config: EngineConfig, count: int) -> dic
     datapath, size = config.datapath, config.datapath.vector_size
     weights = quantize(tensors.weights, datapath.weights, vector_size=size, coarse_axis=0)
     rows = np.arange(-(-count // len(tensors.weights))) % len(tensors.activations)
-    activations = quantize(tensors.activations[rows], datapath.activations, vector_size=size)
+    fmt = datapath.activation_format_for(float(tensors.activations.min()))
+    activations = quantize(tensors.activations[rows], fmt, vector_size=size)
     accumulators = matmul(weights, activations, datapath).accumulators
     largest = np.abs(accumulators * weights.gamma.astype(np.float64)).max() or 1.0
     mantissas, exponents = multiplier(weights.gamma / largest * 2.0 ** (config.result_bits - 2))

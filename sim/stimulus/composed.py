@@ -8,14 +8,15 @@ from scalewright.golden.wide import Wide
 
 def compositions(config: DatapathConfig) -> list[tuple[Format, Format]]:
     """The formats that weights and activations may have where one or both are composed."""
-    weights, activations = config.weights, config.activations
+    weights = config.weights
     possible: list[tuple[Format, Format]] = []
-    for composed in ((weights, None), (None, activations), (weights, activations)):
-        try:
-            wide = compose(config, weights=composed[0], activations=composed[1])
-        except ValueError:  # too few scale bits, or products that would be rounded
-            continue
-        possible.append((wide[0] or weights, wide[1] or activations))
+    for activations in config.activation_formats:
+        for composed in ((weights, None), (None, activations), (weights, activations)):
+            try:
+                wide = compose(config, weights=composed[0], activations=composed[1])
+            except ValueError:  # too few scale bits, or products that would be rounded
+                continue
+            possible.append((wide[0] or weights, wide[1] or activations))
     return possible
 
 

@@ -83,21 +83,33 @@ def random_layer(
 ) -> tuple[Layer, Operand]:
     """A layer (channels, vectors, V) and activations (rows, vectors, V) for it.
 
-    `formats` are those of weights and activations where one of them is composed.
+    `formats` are those of weights and activations where one of them is composed. Activations and
+    quantized results of either sign are of one at random, each by itself.
     """
     datapath = config.datapath
-    weight_format, activation_format = formats or (datapath.weights, datapath.activations)
+    signs = datapath.activation_formats
+    weight_format, activation_format = formats or (
+        datapath.weights,
+        signs[rng.integers(len(signs))] if datapath.either_sign else signs[0],
+    )
     shape = (channels, vectors, datapath.vector_size)
     weights = random_operand(weight_format, shape, rng, extreme=extreme)
     activations = random_operand(activation_format, (rows, *shape[1:]), rng, extreme=extreme)
+    output_signed = bool(rng.integers(2)) if datapath.either_sign else None
     sums = matmul(*expand(weights, activations, datapath), datapath).accumulators
     function = ActivationFunction(rng.choice(list(ActivationFunction)))
     rescaling = random_rescaling(np.abs(sums).max(axis=0), config.result_bits, function, rng)
     # Mostly so that the largest y asks for a scale within range.
-    levels = config.output.qmax * config.output.scale_max
+    levels = datapath.activation_format(signed=output_signed).qmax * config.output.scale_max
     fitting = max(0, config.result_bits - 1 - levels.bit_length())
     fraction_bits = int(np.clip(fitting + rng.integers(-2, 3), 0, OUTPUT_FRACTION_BITS[-1]))
     if rng.random() < 0.2:
         fraction_bits = int(rng.integers(len(OUTPUT_FRACTION_BITS)))
-    layer = Layer(weights=weights, rescaling=rescaling, output=output, fraction_bits=fraction_bits)
+    layer = Layer(
+        weights=weights,
+        rescaling=rescaling,
+        output=output,
+        fraction_bits=fraction_bits,
+        output_signed=output_signed,
+    )
     return layer, activations

@@ -1,6 +1,7 @@
 """Stimulus for the vector MAC: exhaustive where that is possible, then corners, then random.
 
 A stream is a dictionary of arrays, one row per vector pair, with the fields of the input stream.
+Activations are numbers, also where they are of either sign (sim/bench/element.py).
 """
 
 from typing import Any, TypeAlias
@@ -24,9 +25,13 @@ _LONGEST = 1024
 
 def element_products(config: DatapathConfig, rng: np.random.Generator) -> Stream:
     """Every pair of elements, one lane at a time and each lane in turn, other lanes at 0."""
-    weight, activation = np.meshgrid(
-        _patterns(config.weights), _patterns(config.activations), indexing="ij"
-    )
+    pairs = [
+        np.meshgrid(_patterns(config.weights), _patterns(fmt), indexing="ij")
+        for fmt in config.activation_formats
+    ]
+    weight = np.concatenate([w.ravel() for w, _ in pairs])
+    activation = np.concatenate([a.ravel() for _, a in pairs])
+    signed = np.repeat([fmt.signed for fmt in config.activation_formats], pairs[0][0].size)
     count = weight.size
     lanes = np.arange(count)[:, None] % config.vector_size == np.arange(config.vector_size)
     # Rows in random order: no pair keeps to one lane.
@@ -36,6 +41,7 @@ def element_products(config: DatapathConfig, rng: np.random.Generator) -> Stream
         config,
         weights=np.where(lanes, weight.reshape(-1, 1)[order], 0),
         activations=np.where(lanes, activation.reshape(-1, 1)[order], 0),
+        signed=signed[order],
         weight_scale=np.full(count, weight_scale),
         activation_scale=np.full(count, activation_scale),
         last=np.ones(count, np.bool_),
@@ -56,6 +62,7 @@ def scale_products(config: DatapathConfig, rng: np.random.Generator) -> Stream:
         config,
         weights=np.where(lane, rng.choice([-1, 1], (count, 1)), 0),
         activations=np.where(lane, 1, 0),
+        signed=np.arange(count) % 2 == 0,
         weight_scale=sw,
         activation_scale=sa,
         last=np.ones(count, np.bool_),
@@ -65,7 +72,9 @@ def scale_products(config: DatapathConfig, rng: np.random.Generator) -> Stream:
 def corners(config: DatapathConfig, rng: np.random.Generator) -> Stream:
     """Vectors of extreme elements and scales, in sums that saturate above, below and both."""
     weight_rows = _corner_vectors(config.weights, config.vector_size)
-    activation_rows = _corner_vectors(config.activations, config.vector_size)
+    by_format = [_corner_vectors(fmt, config.vector_size) for fmt in config.activation_formats]
+    activation_rows = np.concatenate(by_format)
+    signs = np.repeat([fmt.signed for fmt in config.activation_formats], [*map(len, by_format)])
     w, a = (index.ravel() for index in np.indices((len(weight_rows), len(activation_rows))))
     singles = len(w)
     # Then sums of one sign, of the other, and one after the other: saturation must stick.
@@ -87,6 +96,7 @@ def corners(config: DatapathConfig, rng: np.random.Generator) -> Stream:
         config,
         weights=np.concatenate([weight_rows[w], np.array([row[0] for row in rows])]),
         activations=np.concatenate([activation_rows[a], np.array([row[1] for row in rows])]),
+        signed=np.concatenate([signs[a], np.array([row[2] for row in rows])]),
         weight_scale=weight_scale,
         activation_scale=activation_scale,
         last=last,
@@ -96,7 +106,8 @@ def corners(config: DatapathConfig, rng: np.random.Generator) -> Stream:
 def random(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> Stream:
     """Sums of 1 to 100 random vectors, some of narrow range, some sparse, some cut off.
 
-    A few sums have no `first`, and go on from the one before; a few are dropped by the `first` of
+    Activations of either sign change it from vector to vector, at random or each time; or never. A
+    few sums have no `first`, and go on from the one before; a few are dropped by the `first` of
     the next, before their `last`.
     """
     last = np.zeros(vectors, np.bool_)
@@ -108,7 +119,7 @@ def random(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> St
     stream = _stream(
         config,
         weights=_elements(rng, config.weights, vectors, config.vector_size),
-        activations=_elements(rng, config.activations, vectors, config.vector_size),
+        **_activations(rng, config, vectors),
         weight_scale=_scales(rng, config.weights.scale_max, vectors),
         activation_scale=_scales(rng, config.activations.scale_max, vectors),
         last=last,
@@ -141,6 +152,7 @@ def composed(config: DatapathConfig, vectors: int, rng: np.random.Generator) -> 
                     config,
                     weights=w.elements[0],
                     activations=a.elements[0],
+                    signed=np.full(a.elements.shape[1], a.format.signed),
                     weight_scale=_scales_of(w),
                     activation_scale=_scales_of(a),
                     last=last.ravel(),
@@ -165,6 +177,7 @@ def _stream(
     *,
     weights: npt.NDArray[Any],
     activations: npt.NDArray[Any],
+    signed: npt.NDArray[Any],
     weight_scale: npt.NDArray[Any],
     activation_scale: npt.NDArray[Any],
     last: npt.NDArray[np.bool_],
@@ -175,6 +188,8 @@ def _stream(
         stream["weight_scale"] = weight_scale
     if config.activations.scale_bits is not None:
         stream["activation_scale"] = activation_scale
+    if config.either_sign:
+        stream["activation_signed"] = signed
     first = np.roll(last, 1)
     first[:1] = True
     return {**stream, "first": first, "last": last}
@@ -203,16 +218,17 @@ def _corner_vectors(fmt: OperandFormat, size: int) -> npt.NDArray[np.int64]:
     return np.array(rows, np.int64)
 
 
-def _extreme_pair(config: DatapathConfig, sign: int) -> tuple[list[int], list[int]]:
-    """A vector pair whose dot product is the largest of its sign."""
-    weights, activations = config.weights, config.activations
+def _extreme_pair(config: DatapathConfig, sign: int) -> tuple[list[int], list[int], bool]:
+    """A vector pair whose dot product is the largest of its sign, and whether it is signed."""
+    weights = config.weights
     pairs = [
-        (w, a)
+        (w, a, fmt.signed)
         for w in (weights.element_min, weights.qmax)
-        for a in (activations.element_min, activations.qmax)
+        for fmt in config.activation_formats
+        for a in (fmt.element_min, fmt.qmax)
     ]
-    w, a = max(pairs, key=lambda pair: sign * pair[0] * pair[1])
-    return [w] * config.vector_size, [a] * config.vector_size
+    w, a, signed = max(pairs, key=lambda pair: sign * pair[0] * pair[1])
+    return [w] * config.vector_size, [a] * config.vector_size, signed
 
 
 def _smallest_scales(config: DatapathConfig) -> tuple[int, int]:
@@ -235,6 +251,20 @@ def _elements(
     values[sparse] *= rng.integers(10, size=(len(sparse), size), dtype=np.uint8) == 0
     values[extreme] = np.where(values[extreme] > 0, fmt.qmax, fmt.element_min)
     return values
+
+
+def _activations(
+    rng: np.random.Generator, config: DatapathConfig, vectors: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Random activations and their flags."""
+    drawn = [_elements(rng, fmt, vectors, config.vector_size) for fmt in config.activation_formats]
+    if len(drawn) == 1:
+        return {"activations": drawn[0], "signed": np.full(vectors, config.activations.signed)}
+    place = np.arange(vectors)
+    signed = rng.random(vectors) < 0.5
+    signed[place % 64 < 16] = (place % 2 == 0)[place % 64 < 16]
+    signed[place % 64 >= 56] = bool(rng.integers(2))
+    return {"activations": np.where(signed[:, None], *drawn), "signed": signed}
 
 
 def _scales(rng: np.random.Generator, scale_max: int, count: int) -> npt.NDArray[np.int64]:

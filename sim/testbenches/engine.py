@@ -96,6 +96,14 @@ def covered(design: Design, phase: Phase) -> dict[str, int]:
         "saturated results": results["saturated"] != 0,
         "results that are not saturated": results["saturated"] == 0,
     }
+    if "output_signed" in parameters:
+        quantized = outputs == Output.QUANTIZED
+        flags = design.codec(ACTIVATIONS).unpack(phase.inputs[ACTIVATIONS])["signed"]
+        for name, signed in (("signed", 1), ("unsigned", 0)):
+            events[f"parameters of {name} results"] = quantized & (
+                parameters["output_signed"] == signed
+            )
+            events[f"{name} activation vectors"] = flags == signed
     return {name: int(np.count_nonzero(event)) for name, event in events.items()}
 
 
@@ -229,7 +237,8 @@ def _explain(played: list[_Played], mismatch: Mismatch) -> list[str]:
                 f"{digit_pairs(layer.weights, activations)} pairs of vectors for each",
                 f"  output {layer.output.name}, "
                 f"activation function {layer.rescaling.activation_function.name}, "
-                f"fraction_bits {layer.fraction_bits}",
+                f"fraction_bits {layer.fraction_bits}, output_signed {layer.output_signed}, "
+                f"activations {activations.format}",
                 f"  mantissas {layer.rescaling.mantissas.tolist()}",
                 f"  exponents {layer.rescaling.exponents.tolist()}",
                 f"  biases {layer.rescaling.biases.tolist()}",

@@ -22,6 +22,8 @@ from scalewright.sim.bench.design import Design
 from scalewright.sim.bench.plan import Mismatch, Phase
 
 INPUT, OUTPUT = "i", "o"
+# They leave as they came.
+PASSING = ("output", "fraction_bits", "output_signed")
 
 Beats: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -51,8 +53,7 @@ def golden(beats: Beats, config: EngineConfig) -> Beats:
     return {
         "values": np.where(passed[:, None], accumulators, results),
         "saturated": beats["saturated"] | (clips.any(axis=1) & ~passed),
-        "output": beats["output"],
-        "fraction_bits": beats["fraction_bits"],
+        **{name: beats[name] for name in PASSING if name in beats},
     }
 
 
@@ -101,7 +102,9 @@ def random_beats(config: EngineConfig, count: int, rng: np.random.Generator) -> 
     limit = 1 << (config.result_bits - 1)
     biases = rng.integers(-limit, limit, shape) >> rng.integers(0, config.result_bits, shape)
     biases = np.where(rng.random(shape) < 0.05, rng.choice([-limit, limit - 1], shape), biases)
+    sign = {"output_signed": rng.random(count) < 0.5} if config.datapath.either_sign else {}
     return {
+        **sign,
         "accumulators": accumulators,
         "mantissas": mantissas,
         "exponents": exponents,

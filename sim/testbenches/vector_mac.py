@@ -11,6 +11,7 @@ from scalewright.sim.bench import stall
 from scalewright.sim.bench.case import Case
 from scalewright.sim.bench.codec import Codec, Words
 from scalewright.sim.bench.design import Design
+from scalewright.sim.bench.element import as_fields
 from scalewright.sim.bench.plan import Mismatch, Phase
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.stimulus.vector_pairs import Stream
@@ -57,14 +58,21 @@ def covered(stream: Stream, trace: StreamTrace, config: DatapathConfig) -> dict[
         SMALLEST: exact == config.accumulator_min,
         "sums that go on after a result": ~starts & np.roll(stream["last"].astype(np.bool_), 1),
     }
+    if config.either_sign:
+        signed = stream["activation_signed"].astype(np.bool_)
+        events["sums of both signs' activations"] = ~starts & (signed != np.roll(signed, 1))
+        lowest = (stream["activations"] == config.activations.element_min).any(axis=1)
+        events["activations at the lowest bit pattern"] = lowest
     return {name: int(np.count_nonzero(event)) for name, event in events.items()}
 
 
 def hurdles(config: DatapathConfig) -> dict[str, str]:
     """Why a regression may lack an event of `covered`."""
-    w, a = config.weights, config.activations
-    products = [x * y for x in (w.element_min, w.qmax) for y in (a.element_min, a.qmax)]
-    factor = int(round_scale_product(w.scale_max * a.scale_max, config)) * config.vector_size
+    w, formats = config.weights, config.activation_formats
+    ends = [end for a in formats for end in (a.element_min, a.qmax)]
+    products = [x * y for x in (w.element_min, w.qmax) for y in ends]
+    scale = round_scale_product(w.scale_max * config.activations.scale_max, config)
+    factor = int(scale) * config.vector_size
     above = -(-(config.accumulator_max + 1) // (max(products) * factor))
     below = -(-(config.accumulator_min - 1) // (min(products) * factor))
     lengths = {
@@ -84,7 +92,7 @@ def case(name: str, design: Design, config: DatapathConfig, stream: Stream, **op
     result, trace = golden(stream, config)
     phase = Phase(
         name=name,
-        inputs={INPUT: design.codec(INPUT).pack(stream)},
+        inputs={INPUT: design.codec(INPUT).pack(as_fields(stream, config))},
         expected={OUTPUT: pack_results(design.codec(OUTPUT), result)},
         **options,
     )

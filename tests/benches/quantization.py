@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -76,7 +76,9 @@ class Case:
     right: str
 
 
-Builder = Callable[[OperandFormat, PortFault | None], Case]
+# Of a format; each takes `either_sign` as well, for hardware of both signs with its flag at that
+# format's.
+Builder = Callable[..., Case]
 
 
 def _rtlil(component: Any, fault: PortFault | None) -> str:
@@ -86,15 +88,31 @@ def _rtlil(component: Any, fault: PortFault | None) -> str:
     return text
 
 
-def configuration(fmt: OperandFormat, result_bits: int = RESULT_BITS) -> EngineConfig:
-    datapath = DatapathConfig(weights=OperandFormat(element_bits=4), activations=fmt, vector_size=4)
+def configuration(
+    fmt: OperandFormat, result_bits: int = RESULT_BITS, *, either_sign: bool = False
+) -> EngineConfig:
+    datapath = DatapathConfig(
+        weights=OperandFormat(element_bits=4),
+        activations=replace(fmt, signed=True) if either_sign else fmt,
+        vector_size=4,
+        either_sign=either_sign,
+    )
     return EngineConfig(datapath=datapath, result_bits=result_bits)
 
 
+def _sign(fmt: OperandFormat, either_sign: bool) -> str:
+    """The connection of the flag."""
+    return f".is_signed(1'd{int(fmt.signed)}), " if either_sign else ""
+
+
 def magnitude_case(
-    fmt: OperandFormat, fault: PortFault | None, result_bits: int = RESULT_BITS
+    fmt: OperandFormat,
+    fault: PortFault | None,
+    result_bits: int = RESULT_BITS,
+    *,
+    either_sign: bool = False,
 ) -> Case:
-    config = configuration(fmt, result_bits)
+    config = configuration(fmt, result_bits, either_sign=either_sign)
     bits = config.magnitude_bits + (fmt.scale_bits or 0) + 1
     return Case(
         _rtlil(Magnitude(config), fault),
@@ -102,31 +120,33 @@ def magnitude_case(
         f"wire signed [{result_bits - 1}:0] y = combination[{result_bits - 1}:0];"
         f" wire [4:0] f = combination[{result_bits + 4}:{result_bits}];"
         f" wire [{bits}:0] w;",
-        ".y(y), .fraction_bits(f), .magnitude(w)",
+        f"{_sign(fmt, either_sign)}.y(y), .fraction_bits(f), .magnitude(w)",
         f"magnitude(int'(y), int'(f), {bits}, {int(fmt.signed)}, int'(w))",
     )
 
 
-def narrow_magnitude_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
+def narrow_magnitude_case(
+    fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False
+) -> Case:
     """Of results that may have fewer bits than half steps."""
-    return magnitude_case(fmt, fault, POSSIBLE_RESULT_BITS[0])
+    return magnitude_case(fmt, fault, POSSIBLE_RESULT_BITS[0], either_sign=either_sign)
 
 
-def scale_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
-    config = configuration(fmt)
+def scale_case(fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False) -> Case:
+    config = configuration(fmt, either_sign=either_sign)
     assert fmt.scale_bits is not None
     bits = config.magnitude_bits + fmt.scale_bits + 2
     return Case(
         _rtlil(PeakScale(config), fault),
         1 << bits,
         f"wire [{bits - 1}:0] w = combination[{bits - 1}:0]; wire [{fmt.scale_bits - 1}:0] s;",
-        ".peak(w), .scale(s)",
+        f"{_sign(fmt, either_sign)}.peak(w), .scale(s)",
         f"scale(int'(w), {fmt.qmax}, {fmt.scale_max}, int'(s))",
     )
 
 
-def element_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
-    config = configuration(fmt)
+def element_case(fmt: OperandFormat, fault: PortFault | None, *, either_sign: bool = False) -> Case:
+    config = configuration(fmt, either_sign=either_sign)
     scale_bits = fmt.scale_bits or 0
     bits = config.magnitude_bits + scale_bits + 2
     if scale_bits:
@@ -139,7 +159,7 @@ def element_case(fmt: OperandFormat, fault: PortFault | None) -> Case:
         1 << bits + scale_bits,
         f"wire [{bits - 1}:0] w = combination[{bits - 1}:0]; {scale}"
         f" wire [{config.magnitude_bits - 1}:0] x;",
-        f".magnitude(w), {port}.element(x)",
+        f"{_sign(fmt, either_sign)}.magnitude(w), {port}.element(x)",
         f"element(int'(w), int'(s), {fmt.qmax}, int'(x))",
     )
 

@@ -100,7 +100,7 @@ def test_every_preset_parses_back_and_is_json() -> None:
 def test_slugs_tell_configurations_apart() -> None:
     configs = [
         DatapathConfig.parse(notation, **options)
-        for notation in ("4/4/4/6", "4/4U/4/6", "4/4/-/6", "4/4/4/-", "4/4/-/-")
+        for notation in ("4/4/4/6", "4/4U/4/6", "4/4X/4/6", "4/4/-/6", "4/4/4/-", "4/4/-/-")
         for options in ({}, {"vector_size": 64}, {"accumulator_bits": 32})
     ] + [DatapathConfig.parse("4/4/4/6", scale_product_bits=p) for p in range(1, 10)]
     assert len({config.slug for config in configs}) == len(configs)
@@ -145,6 +145,12 @@ def test_configuration_is_frozen() -> None:
         ("x/y/z/w", {}, r"^notation must be .*, not 'x/y/z/w'$"),
         ("4U/4/4/6", {}, r"^notation must be .*, not '4U/4/4/6'$"),
         ("4/4u/4/6", {}, r"^notation must be .*, not '4/4u/4/6'$"),
+        ("4/4x/4/6", {}, r"^notation must be .*, not '4/4x/4/6'$"),
+        ("4/4UX/4/6", {}, r"^notation must be .*, not '4/4UX/4/6'$"),
+        ("4/4XU/4/6", {}, r"^notation must be .*, not '4/4XU/4/6'$"),
+        ("4X/4/4/6", {}, r"^notation must be .*, not '4X/4/4/6'$"),
+        ("4/4/4/6X", {}, r"^notation must be .*, not '4/4/4/6X'$"),
+        ("4/1X/4/4", {}, r"activations: element_bits must be an integer from 2 to 8, not 1$"),
         ("٤/4/4/6", {}, r"^notation must be .*, not '٤/4/4/6'$"),
         ("", {}, r"^notation must be .*, not ''$"),
         ("9/4/4/4", {}, r"weights: element_bits must be an integer from 2 to 8, not 9$"),
@@ -204,6 +210,10 @@ def test_rejects_a_pipeline_depth_with_the_range(depth: int) -> None:
             r"^pipeline_depth must be an integer from 1 to 3, not '2'$",
         ),
         (
+            lambda: dataclasses.replace(DatapathConfig.parse("4/4/4/6"), either_sign=1),  # type: ignore[arg-type]  # what is tested
+            r"^either_sign must be True or False, not 1$",
+        ),
+        (
             lambda: DatapathConfig(weights="4", activations=OperandFormat(element_bits=4)),  # type: ignore[arg-type]  # what is tested
             r"^weights must be an OperandFormat, not '4'$",
         ),
@@ -212,6 +222,48 @@ def test_rejects_a_pipeline_depth_with_the_range(depth: int) -> None:
 def test_rejects_wrong_types(build: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         build()
+
+
+@pytest.mark.parametrize("notation", ["4/4X/4/6", "8/2X/-/-", "3/8X/10/-"])
+def test_activations_of_either_sign_have_two_formats_and_the_widths_of_one(notation: str) -> None:
+    config = DatapathConfig.parse(notation)
+    assert str(config) == notation
+    signed, unsigned = config.activation_formats
+    assert (signed, unsigned.signed) == (config.activations, False)
+    assert dataclasses.replace(unsigned, signed=True) == signed
+    plain = DatapathConfig.parse(notation.replace("X", ""))
+    assert config != plain
+    assert config.as_dict()["widths"] == plain.as_dict()["widths"]
+    assert config.with_exact_accumulator(4).either_sign
+    assert [config.activation_format(signed=sign) for sign in (True, False)] == [signed, unsigned]
+    assert [config.activation_format_for(x) for x in (-0.1, 0.0, 3)] == [signed, unsigned, unsigned]
+
+
+@pytest.mark.parametrize("sign", ["", "U"])
+def test_other_activations_have_one_format(sign: str) -> None:
+    config = DatapathConfig.parse(f"4/4{sign}/4/6")
+    assert not config.either_sign
+    assert config.activation_formats == (config.activations,)
+    assert config.activation_format() == config.activation_format(signed=not sign)
+    assert [config.activation_format_for(x) for x in (-1, 0, 1)] == [config.activations] * 3
+
+
+def test_a_format_is_asked_for_that_there_is_and_said_where_there_are_two() -> None:
+    for sign, signed, kind in (("", False, "unsigned"), ("U", True, "signed")):
+        config = DatapathConfig.parse(f"4/4{sign}/4/6")
+        message = rf"^activations of 4/4{sign}/4/6 are never {kind}$"
+        with pytest.raises(ValueError, match=message):
+            config.activation_format(signed=signed)
+    message = r"^activations of 4/4X/4/6 are signed or unsigned: say which$"
+    with pytest.raises(ValueError, match=message):
+        DatapathConfig.parse("4/4X/4/6").activation_format()
+
+
+def test_either_sign_goes_with_the_signed_format() -> None:
+    unsigned = DatapathConfig.parse("4/4U/4/6")
+    message = r"^activations of either sign must be given by their signed format, not 4U/6$"
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(unsigned, either_sign=True)
 
 
 def test_rejects_unsigned_weights() -> None:

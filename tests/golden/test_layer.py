@@ -22,6 +22,7 @@ from scalewright.golden.quantized import Quantized
 from scalewright.golden.rescale import Rescaling
 from tests.oracles import arithmetic as oracle
 
+_IDENTITY = ActivationFunction.IDENTITY
 _LAYERS = 30  # of each kind; every one of them computes on 1 to 4 rows
 
 
@@ -38,6 +39,9 @@ _CONFIGS = [
     _config("6/4/7/-", result_bits=9, accumulator_bits=16),
     _config("8/8U/10/10", accumulator_bits=48),
     _config("4/4/8/8", 8, scale_product_bits=8, accumulator_bits=17),
+    _config("4/4X/4/6", 8),
+    _config("5/8X/-/-", result_bits=16),
+    _config("2/2X/2/2", 4, result_bits=8, accumulator_bits=16),
     _config("2/2/2/2", 4, result_bits=8, accumulator_bits=16, scale_product_bits=1),
 ]
 
@@ -64,9 +68,8 @@ def _layer(output: Output, config: EngineConfig, rng: Any) -> tuple[Layer, Quant
     datapath = config.datapath
     channels, vectors = int(rng.integers(1, 11)), int(rng.integers(1, 5))
     weights = _operand(datapath.weights, channels, vectors, datapath.vector_size, rng)
-    rows = _operand(
-        datapath.activations, int(rng.integers(1, 5)), vectors, weights.vector_size, rng
-    )
+    fmt = rng.choice(datapath.activation_formats)
+    rows = _operand(fmt, int(rng.integers(1, 5)), vectors, weights.vector_size, rng)
     bits = min(datapath.exact_accumulator_bits(vectors), datapath.accumulator_bits)
     exponents = 15 + bits - config.result_bits + rng.integers(-6, 2, channels)
     mantissas = np.where(
@@ -88,6 +91,7 @@ def _layer(output: Output, config: EngineConfig, rng: Any) -> tuple[Layer, Quant
         output=output,
         fraction_bits=int(rng.integers(0, 5)),
         gamma=0.375,
+        output_signed=bool(rng.random() < 0.5) if datapath.either_sign else None,
     )
     return layer, rows
 
@@ -152,7 +156,9 @@ def _quantize(
 
 def _check(layer: Layer, x: Quantized, config: EngineConfig, seen: Counter[str]) -> None:
     result = run_layer(layer, x, config)
-    fmt, size = config.output, config.datapath.vector_size
+    size, bits = config.datapath.vector_size, config.output.element_bits
+    signed = config.output.signed if layer.output_signed is None else layer.output_signed
+    fmt = OperandFormat(element_bits=bits, signed=signed, scale_bits=config.output.scale_bits)
     for row in range(len(x.elements)):
         sums = [_accumulate(layer, x, row, m, config) for m in range(layer.channels)]
         flags = [saturated for _, saturated in sums]
@@ -239,6 +245,20 @@ def test_results_have_the_format_length_and_gamma_of_the_next_layer() -> None:
     assert vectors.gamma == np.float32(0.375)
 
 
+def test_unsigned_results_of_either_sign_lose_what_is_negative() -> None:
+    config = _config("4/4X/4/6", 8)
+    layer, x = _layer(Output.QUANTIZED, config, np.random.default_rng(4))
+    layer = replace(layer, rescaling=replace(layer.rescaling, activation_function=_IDENTITY))
+    y = run_layer(replace(layer, output=Output.RESCALED), x, config).values
+    assert y is not None
+    assert y.min() < 0 < y.max()
+    for signed in (False, True):
+        vectors = run_layer(replace(layer, output_signed=signed), x, config).vectors
+        assert vectors is not None
+        assert vectors.format == config.datapath.activation_format(signed=signed)
+        assert (vectors.dequantize()[y < 0] < 0).any() == signed
+
+
 def test_rejects_what_does_not_fit() -> None:
     config = _CONFIGS[1]
     layer, x = _layer(Output.QUANTIZED, config, np.random.default_rng(3))
@@ -252,5 +272,11 @@ def test_rejects_what_does_not_fit() -> None:
         run_layer(layer, x, replace(config, result_bits=12))
     with pytest.raises(ValueError, match=r"^weights must have format 4/6, not 4/4$"):
         run_layer(layer, x, _config("4/4U/6/6", 8))
+    with pytest.raises(ValueError, match=r"^activations of 4/4U/4/6 are never signed$"):
+        run_layer(replace(layer, output_signed=True), x, config)
+    with pytest.raises(ValueError, match=r"^activations of 4/4X/4/6 are signed or unsigned: say"):
+        run_layer(layer, x, _config("4/4X/4/6", 8))
+    with pytest.raises(TypeError, match=r"^output_signed must be a bool, not 1$"):
+        replace(layer, output_signed=1)  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match=r"^fraction_bits must be from 0 to 23, not 24$"):
         run_layer(replace(layer, fraction_bits=24), x, config)

@@ -53,11 +53,15 @@ def _configs(draw: st.DrawFn) -> DatapathConfig:
     """Any legal configuration."""
     scales = [draw(st.none() | st.integers(2, 10)) for _ in range(2)]
     full = sum(bits or 0 for bits in scales)
+    either = draw(st.booleans())
     return DatapathConfig(
         weights=OperandFormat(element_bits=draw(st.integers(2, 8)), scale_bits=scales[0]),
         activations=OperandFormat(
-            element_bits=draw(st.integers(2, 8)), signed=draw(st.booleans()), scale_bits=scales[1]
+            element_bits=draw(st.integers(2, 8)),
+            signed=either or draw(st.booleans()),
+            scale_bits=scales[1],
         ),
+        either_sign=either,
         vector_size=draw(st.sampled_from([4, 8, 16, 32, 64])),
         scale_product_bits=draw(st.none() | st.integers(1, full)) if full else None,
         accumulator_bits=draw(st.integers(16, 48)),
@@ -106,8 +110,9 @@ def _check_matmul(weights: Quantized, activations: Quantized, config: DatapathCo
 def test_matmul_equals_the_oracle(config: DatapathConfig, seed: int, vectors: int) -> None:
     rng = np.random.default_rng(seed)
     weights = _raw(config.weights, 3, vectors, config.vector_size, rng)
-    activations = _raw(config.activations, 2, vectors, config.vector_size, rng)
-    _check_matmul(weights, activations, config)
+    for fmt in config.activation_formats:
+        activations = _raw(fmt, 2, vectors, config.vector_size, rng)
+        _check_matmul(weights, activations, config)
 
 
 @given(config=_configs(), seed=st.integers(0, 2**32))
@@ -123,6 +128,8 @@ def test_stream_equals_the_oracle(config: DatapathConfig, seed: int) -> None:
         ("4/4U/4/6", {"scale_product_bits": 6}),
         ("8/8/10/10", {"vector_size": 4, "accumulator_bits": 16}),
         ("8/8/-/-", {"accumulator_bits": 17}),
+        ("8/8X/-/-", {"accumulator_bits": 17}),
+        ("4/4X/4/6", {}),
     ],
 )
 def test_corners_equal_the_oracle(notation: str, options: dict[str, int]) -> None:
@@ -295,6 +302,66 @@ def test_rejects_operands_that_do_not_fit(change: dict[str, Any], message: str) 
     }
     with pytest.raises(ValueError, match=message):
         matmul(Quantized(**{**fitting, **change}), Quantized(**fitting), config)
+
+
+def test_activations_of_either_sign_are_as_those_of_that_sign() -> None:
+    rng = np.random.default_rng(0)
+    either = DatapathConfig.parse("4/4X/4/6", scale_product_bits=6, accumulator_bits=16)
+    for fmt, sign in zip(either.activation_formats, ("", "U"), strict=True):
+        alone = DatapathConfig.parse(f"4/4{sign}/4/6", scale_product_bits=6, accumulator_bits=16)
+        weights, activations = _raw(either.weights, 5, 40, 16, rng), _raw(fmt, 7, 40, 16, rng)
+        one, other = (matmul(weights, activations, config) for config in (either, alone))
+        np.testing.assert_array_equal(one.accumulators, other.accumulators)
+        np.testing.assert_array_equal(one.saturated, other.saturated)
+        assert one.saturated.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activation_signed": None}, r"^activation_signed must be given exactly .* not None$"),
+        ({"activation_signed": [1]}, r"^activation_signed must be \(2,\), not \(1,\)$"),
+        ({"activation_signed": [0, 2]}, r"^activation_signed must be from 0 to 1, not 2$"),
+        (
+            {"activation_signed": [0, 0]},
+            r"^activations with format 4U/- must be from 0 to 15, not -8$",
+        ),
+        (
+            {"activation_signed": [1, 1]},
+            r"^activations with format 4/- must be from -8 to 7, not 15$",
+        ),
+        ({"activations": [[0] * 4, [16] * 4]}, r"^activations must be from -8 to 15, not 16$"),
+    ],
+)
+def test_rejects_activations_that_are_not_of_their_flags_sign(
+    change: dict[str, Any], message: str
+) -> None:
+    stream: dict[str, Any] = {
+        "weights": [[1] * 4] * 2,
+        "activations": [[-8] * 4, [15] * 4],
+        "activation_signed": [1, 0],
+        "first": [1, 0],
+        "last": [0, 1],
+    }
+    config = DatapathConfig.parse("4/4X/-/-", vector_size=4)
+    result, _ = trace_stream(**stream, config=config)
+    assert result.accumulators.tolist() == [4 * (15 - 8)]
+    with pytest.raises(ValueError, match=message):
+        trace_stream(**{**stream, **change}, config=config)
+
+
+def test_only_activations_of_either_sign_have_a_flag() -> None:
+    config = DatapathConfig.parse("4/4/-/-", vector_size=4)
+    message = r"^activation_signed must be given exactly where .* \(4/4/-/-\), not \[1\]$"
+    with pytest.raises(ValueError, match=message):
+        trace_stream(
+            weights=[[1] * 4],
+            activations=[[1] * 4],
+            activation_signed=[1],
+            first=[1],
+            last=[1],
+            config=config,
+        )
 
 
 def test_rejects_a_stream_of_the_wrong_shape() -> None:

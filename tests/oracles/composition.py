@@ -9,6 +9,9 @@ from fractions import Fraction
 
 from tests.oracles.arithmetic import Operand, VectorPair, float32, round_half_even
 
+# Far below any grid, and a number of binary32.
+_FAR = Fraction(2**100)
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -111,5 +114,6 @@ def quantize(
     gamma = float32((peak if threshold is None else threshold) / grid.largest)
     if gamma == 0:
         return [0] * len(values), gamma
-    ratios = [round_half_even(float32(v / gamma)) for v in values]
+    # Below an unsigned grid, v may be infinitely many gammas in binary32: lo as well.
+    ratios = [round_half_even(float32(max(v / gamma, -_FAR))) for v in values]
     return [min(max(x, grid.lowest), grid.largest) for x in ratios], gamma

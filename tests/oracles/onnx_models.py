@@ -170,7 +170,9 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
     vectors: dict[str, Vectors] = {}
     for step in network.steps:
         if isinstance(step, Quantize):
-            fmt = config.datapath.weights if step.right else config.output
+            fmt = config.datapath.weights
+            if not step.right:
+                fmt = config.datapath.activation_format(signed=step.signed)
             source = {**network.constants, **tensors}[step.input]
             vectors[step.output] = quantize_along(
                 source, step.axis, fmt, vector_size=size, gamma=step.gamma
@@ -188,7 +190,7 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
                 continue
             values = requantize(
                 y,
-                config.output,
+                config.datapath.activation_format(signed=step.signed),
                 vector_size=size,
                 fraction_bits=step.fraction_bits,
                 gamma=step.gamma,

@@ -38,21 +38,25 @@ class NotationOrPreset(click.ParamType[DatapathConfig]):
 def suggestion(text: str) -> str | None:
     """What a text that is no notation may mean, with the reason; None if nobody knows."""
     compact = re.sub(r"\s", "", text).upper().lstrip("(").rstrip(")")
-    if match := re.fullmatch(r"W(\d+)A(\d+)(U?)|A(\d+)W(\d+)", compact):
-        weights, activations, unsigned, last, first = match.groups()
-        compact = f"{weights or first}/{activations or last}{unsigned or ''}"
+    if match := re.fullmatch(r"W(\d+)A(\d+)([UX]?)|A(\d+)W(\d+)", compact):
+        weights, activations, suffix, last, first = match.groups()
+        compact = f"{weights or first}/{activations or last}{suffix or ''}"
     elif match := re.fullmatch(r"(U?)(?:INT|I|S|FP|)(\d+)(?:[-_]?BITS?)?", compact):
         compact = f"{match[2]}/{match[2]}{match[1]}"
-    parts = re.split(r"[/\\,:;X_|]", compact)
+    # An X between two numbers separates them, behind one it is a suffix.
+    parts = re.split(r"[/\\,:;_|]|(?<=[\d-])X(?=[\d-])", compact)
     reason = ""
     if len(parts) == 2:
         parts += ["-", "-"]
         reason = ", without per-vector scales"
     parts = [{"": "-", "NONE": "-", "0": "-"}.get(part, part) for part in parts]
-    if "U" in parts[0]:
-        parts[0] = parts[0].replace("U", "")
+    if re.search("[UX]", parts[0]):
+        parts[0] = re.sub("[UX]", "", parts[0])
         reason = ": weights are signed"
-    parts[1:2] = [re.sub(r"^U(\d+)$", r"\1U", part) for part in parts[1:2]]
+    parts[1:2] = [re.sub(r"^([UX])(\d+)$", r"\2\1", part) for part in parts[1:2]]
+    if match := re.fullmatch(r"(\d+)(?:UX|XU)", parts[1] if len(parts) > 1 else ""):
+        parts[1] = f"{match[1]}X"
+        reason = ": activations of either sign, U is for unsigned ones only"
     found = "/".join(parts)
     try:
         DatapathConfig.parse(found)

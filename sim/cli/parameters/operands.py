@@ -62,7 +62,7 @@ class Matrices:
         return self.activations.astype(np.float64) @ self.weights.astype(np.float64).T
 
     def quantize(self, config: DatapathConfig, scaling: Scaling, clip: Clip) -> Operands:
-        """Quantize both for a datapath.
+        """Quantize both for a datapath; activations of either sign as their own says.
 
         Raises:
             ValueError: One cannot be; the message names its file.
@@ -70,7 +70,12 @@ class Matrices:
         quantized = []
         for source, tensor, fmt, coarse_axis in (
             (self.sources[0], self.weights, config.weights, 0),
-            (self.sources[1], self.activations, config.activations, None),
+            (
+                self.sources[1],
+                self.activations,
+                config.activation_format_for(self.activations.min(initial=0)),
+                None,
+            ),
         ):
             try:
                 quantized.append(

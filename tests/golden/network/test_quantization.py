@@ -8,7 +8,7 @@ import pytest
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.network import as_real, run_network
+from scalewright.golden.network import Region, Vectors, as_real, run_network
 from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, evaluate
 from scalewright.golden.network.quantization import quantize_network
@@ -96,12 +96,46 @@ def test_unsigned_activations_must_not_be_negative(tmp_path: Path) -> None:
     graph = _graph("a = Gemm(x, w) [second] y = Gemm(a, w)", tmp_path)
     message = (
         r"^node {}: 4/4U/4/6 has unsigned activations, but its input {} has values down to "
-        r"-\d\.\d+: leave out the U$"
+        r"-\d\.\d+: leave out the U, or take X$"
     )
     with pytest.raises(ValueError, match=message.format(r"y \(Gemm second\)", "a")):
         quantize_network(graph, x, config, Clip("max"))
     with pytest.raises(ValueError, match=message.format(r"a \(Gemm a_node\)", "x")):
         quantize_network(graph, -x, config, Clip("max"))
+
+
+@pytest.mark.parametrize("notation", ["4/4X/4/6", "8/8X/-/-", "3/5X/-/2"])
+def test_of_either_sign_is_what_calibration_has_seen(notation: str, tmp_path: Path) -> None:
+    config = _config(notation)
+    graph = _graph(
+        "p = Gemm(x, w) q = Relu(p) r = Gemm(q, w) s = Gemm(r, w) t = Relu(s) u = Add(t, t) "
+        "y = Gemm(u, w)",
+        tmp_path,
+    )
+    x = uniform(0, 40, 6)
+    network = quantize_network(graph, x, config, Clip("max"))
+    signs = {step.output: step.signed for step in network.steps if not isinstance(step, Region)}
+    # The input; behind a ReLU; as it is; on the host, of numbers that are never negative.
+    assert signs == {
+        "x_quantized": True, "q": False, "r": True, "t": None, "u_quantized": False, "y": None
+    }  # fmt: skip
+    models.compare_steps(network, config, models.write(network, config, "6->6"), x)
+    tensors = run_network(network, x, config)
+    for name, signed in signs.items():
+        tensor = tensors[name]
+        assert isinstance(tensor, Vectors) == (signed is not None)
+        if isinstance(tensor, Vectors):
+            assert tensor.values.format == config.datapath.activation_format(signed=signed)
+
+
+def test_of_either_sign_an_input_that_was_never_negative_loses_what_is(tmp_path: Path) -> None:
+    config = _config("4/4X/4/6")
+    graph, x = _graph("y = Gemm(x, w)", tmp_path), uniform(0, 40, 6, low=0)
+    network = quantize_network(graph, x, config, Clip("max"))
+    zeros, negative = (
+        as_real(run_network(network, values, config)["y"]) for values in (np.maximum(-x, 0), -x)
+    )
+    np.testing.assert_array_equal(zeros, negative)
 
 
 def test_a_network_without_products_is_rejected(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.arithmetic.compressor import Compressor
 from scalewright.hw.mac.dot_product import DotProduct
-from scalewright.hw.primitives.operand import elements_layout
+from scalewright.hw.primitives.operand import activations_layout, elements_layout
 from scalewright.hw.verilog import convert
 from tests.benches.faults import Fault
 from tests.benches.gates import Gates
@@ -126,23 +126,21 @@ class _Comparison(wiring.Component):
 
     def __init__(self, config: DatapathConfig) -> None:
         self._config = config
-        super().__init__(
-            {
-                "weights": In(elements_layout(config.weights, config.vector_size)),
-                "activations": In(elements_layout(config.activations, config.vector_size)),
-                "same": Out(1),
-            }
-        )
+        operands = {
+            "weights": In(elements_layout(config.weights, config.vector_size)),
+            "activations": In(activations_layout(config)),
+            **({"activation_signed": In(1)} if config.either_sign else {}),
+        }
+        self._operands = tuple(operands)
+        super().__init__({**operands, "same": Out(1)})
 
     def elaborate(self, _: object) -> Module:
         m = Module()
         m.submodules.fused = fused = DotProduct(self._config)
         m.submodules.plain = plain = DotProduct(self._config, fused=False)
         for dot_product in (fused, plain):
-            m.d.comb += [
-                dot_product.weights.eq(self.weights),
-                dot_product.activations.eq(self.activations),
-            ]
+            for name in self._operands:
+                m.d.comb += getattr(dot_product, name).eq(getattr(self, name))
         m.d.comb += self.same.eq(fused.dot == plain.dot)
         return m
 
@@ -155,7 +153,7 @@ def _find_difference(
     return Gates.of(_Comparison(config), folder, fault).find_failure("same", folder)
 
 
-@pytest.mark.parametrize("sign", ["", "U"])
+@pytest.mark.parametrize("sign", ["", "U", "X"])
 @pytest.mark.parametrize("activation_bits", [2, 3, 4])
 @pytest.mark.parametrize("weight_bits", [2, 3, 4])
 def test_dot_product_is_proven_equal_to_multipliers_and_adders(

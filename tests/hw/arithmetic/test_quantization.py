@@ -73,6 +73,43 @@ def test_right_for_every_input_of_every_configuration(
     assert sum(checked for checked, _ in counts.values()) == combinations
 
 
+# Elements of either sign at wider scales would be thousands of millions more.
+_WIDEST_OF_EITHER_SIGN = 5
+
+
+def test_right_for_every_input_of_either_sign(tmp_path: Path) -> None:
+    cases = {
+        (build.__name__, str(fmt)): build(fmt, None, either_sign=True)
+        for build in (narrow_magnitude_case, scale_case, element_case)
+        for fmt in _FORMATS
+        if not (build is scale_case and fmt.scale_bits is None)
+        and not (build is element_case and (fmt.scale_bits or 0) > _WIDEST_OF_EITHER_SIGN)
+    }
+    counts = run(cases.values(), tmp_path)
+    assert {key: counts[case] for key, case in cases.items()} == {
+        key: (case.combinations, 0) for key, case in cases.items()
+    }
+
+
+def test_bench_sees_a_flag_that_does_nothing(tmp_path: Path) -> None:
+    cases = {
+        (build.__name__, fmt.signed): build(fmt, fault, either_sign=True)
+        for build in (narrow_magnitude_case, scale_case, element_case)
+        for fmt, fault in (
+            (
+                OperandFormat(element_bits=4, scale_bits=3),
+                lambda bad, good: good.is_signed.eq(0),
+            ),
+            (
+                OperandFormat(element_bits=4, signed=False, scale_bits=3),
+                lambda bad, good: good.is_signed.eq(1),
+            ),
+        )
+    }
+    counts = run(cases.values(), tmp_path)
+    assert [key for key, case in cases.items() if counts[case][1] == 0] == []
+
+
 def _find_wrong_element(
     fmt: OperandFormat, folder: Path, fault: PortFault | None = None
 ) -> dict[str, int] | None:

@@ -1,5 +1,6 @@
 """The regressions of the engine and its blocks: they must see every fault put into the hardware."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ _CONFIG = EngineConfig(
     lanes=2,
     depth=6,
     post_lanes=1,
+)
+_EITHER_SIGN = replace(
+    _CONFIG, datapath=DatapathConfig.parse("3/3X/3/3", vector_size=4, accumulator_bits=16)
 )
 _TRANSACTIONS = 1000
 
@@ -104,6 +108,49 @@ _QUANTIZER_FAULTS = {
     "a-vector-in-the-making-survives-reset": Fault("vector_quantizer", {"gathered <= 2'd0;": ""}),
 }
 
+# Of the flags of activations and results, by block.
+_SIGN_FAULTS = {
+    "the-sign-is-that-of-the-vector-before": (
+        "engine",
+        Fault(
+            "sequencer",
+            {
+                "o_payload[15] <= i_payload[15];": "o_payload[15] <= was_signed; "
+                "was_signed <= i_payload[15];",
+                "assign tile_done =": "reg was_signed = 1'b0; assign tile_done =",
+            },
+        ),
+    ),
+    "results-have-the-sign-of-the-tile-that-the-sequencer-has": (
+        "engine",
+        Fault("engine", {".tile(tile_2)": ".tile({tile[13], tile_2[12:0]})"}),
+    ),
+    "the-sign-of-a-beat-does-not-wait-with-it": (
+        "rescaler",
+        Fault("rescaler", {"o_payload[26] <= n_* ?": "o_payload[26] <= 1'b1 ?"}),
+    ),
+    "negative-results-count-in-unsigned-vectors": (
+        "vector-quantizer",
+        Fault("magnitude", {"(is_signed ? (-{y[17], y}) : 19'd0)": "(-{y[17], y})"}),
+    ),
+    "scales-are-those-of-unsigned-elements": (
+        "vector-quantizer",
+        Fault("vector_quantizer", {".is_signed(is_signed), .scale": ".is_signed(1'b0), .scale"}),
+    ),
+    "a-remainder-of-signed-elements-has-a-bit-too-many": (
+        "vector-quantizer",
+        Fault("peak_scale", {"{n_5[2] & ~is_signed,": "{n_5[2],"}),
+    ),
+    "signed-elements-are-not-clipped": (
+        "vector-quantizer",
+        Fault("element_quotient", {"n_4[1:0] | {2{is_signed & n_4[2]}}": "n_4[1:0]"}),
+    ),
+    "elements-have-the-sign-of-the-next-vector": (
+        "vector-quantizer",
+        Fault("vector_quantizer", {".is_signed(is_signed_2)": ".is_signed(is_signed)"}),
+    ),
+}
+
 _FAULTS = {
     "engine": _ENGINE_FAULTS,
     "rescaler": _RESCALER_FAULTS,
@@ -111,9 +158,10 @@ _FAULTS = {
 }
 
 
+@pytest.mark.parametrize("config", [_CONFIG, _EITHER_SIGN], ids=["unsigned", "either-sign"])
 @pytest.mark.parametrize("block", _FAULTS)
-def test_sees_nothing_wrong_with_sound_hardware(block: str) -> None:
-    verdict = regress(Regression(block, _CONFIG, transactions=_TRANSACTIONS, seed=0))
+def test_sees_nothing_wrong_with_sound_hardware(block: str, config: EngineConfig) -> None:
+    verdict = regress(Regression(block, config, transactions=_TRANSACTIONS, seed=0))
     assert verdict.failure is None, verdict.failure
 
 
@@ -127,3 +175,8 @@ def test_sees_nothing_wrong_with_sound_hardware(block: str) -> None:
 )
 def test_sees_a_fault(block: str, fault: Fault, tmp_path: Path) -> None:
     assert fault.verdict(block, _CONFIG, tmp_path, _TRANSACTIONS).failure is not None
+
+
+@pytest.mark.parametrize(("block", "fault"), _SIGN_FAULTS.values(), ids=_SIGN_FAULTS)
+def test_sees_a_fault_of_either_sign(block: str, fault: Fault, tmp_path: Path) -> None:
+    assert fault.verdict(block, _EITHER_SIGN, tmp_path, _TRANSACTIONS).failure is not None

@@ -1,6 +1,7 @@
 """The engine in Amaranth's simulator: one call of the hardware equals one of golden."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,12 @@ _ENGINES = {
         "2/2/2/2", lanes=8, post_lanes=2, dsp_multipliers=True
     ),
     "without-scales": small_engine("2/3/-/-", lanes=4, depth=3, dsp_multipliers=True),
+    "of-either-sign": small_engine("3/3X/3/3", dsp_multipliers=True),
+    "of-either-sign-without-scales": small_engine(
+        "2/4X/-/-", lanes=4, depth=3, post_lanes=2, dsp_multipliers=True
+    ),
 }
+_EITHER_SIGN = _ENGINES["of-either-sign"]
 _EACH_ENGINE = pytest.mark.parametrize("config", _ENGINES.values(), ids=_ENGINES)
 
 
@@ -83,6 +89,19 @@ def test_engine_with_sums_in_parts(config: EngineConfig) -> None:
     assert engine(config, layers, stalls=0.4) == golden_engine(config, layers)
 
 
+@pytest.mark.parametrize("config", [_EITHER_SIGN], ids=["of-either-sign"])
+def test_engine_with_layers_of_each_sign(config: EngineConfig) -> None:
+    layers = [
+        (replace(layer, output_signed=output_signed), activations)
+        for layer, activations in _layers(config, *[Output.QUANTIZED] * 8)
+        for output_signed in (True, False)
+    ]
+    signs = {(a.format.signed, layer.output_signed) for layer, a in layers}
+    assert len(signs) == 4
+    assert engine(config, layers) == golden_engine(config, layers)
+
+
+_SIGNS = partial(test_engine_with_layers_of_each_sign, _EITHER_SIGN)
 _ENGINE = _ENGINES["fewer-lanes-than-elements"]
 _PARTS = partial(test_engine_with_sums_in_parts, _ENGINE)
 _LAYERS = partial(test_engine_with_one_layer_behind_the_other, _ENGINE)
@@ -101,6 +120,14 @@ test_sees_a_fault = seen(
         "engine-takes-every-row-for-the-last-one": (
             _LAYERS,
             lambda bad, good: good.activations.payload.last.eq(1),
+        ),
+        "engine-takes-all-activations-as-signed": (
+            _SIGNS,
+            lambda bad, good: good.activations.payload.signed.eq(1),
+        ),
+        "engine-makes-all-results-signed": (
+            _SIGNS,
+            lambda bad, good: good.parameters.payload.output_signed.eq(1),
         ),
         "engine-waits-for-ready": (
             _LAYERS,

@@ -10,6 +10,8 @@ from tests.benches.faults import Fault
 _ROUNDED = DatapathConfig.parse("4/4U/4/6", vector_size=4, scale_product_bits=6)
 _NARROW = DatapathConfig.parse("8/8/10/10", vector_size=4, accumulator_bits=16)
 
+_EITHER = DatapathConfig.parse("4/4X/4/6", vector_size=4, scale_product_bits=6)
+
 _FAULTS = {
     "product-cut-to-the-accumulator-before-the-sum": (
         _NARROW,
@@ -62,6 +64,27 @@ _FAULTS = {
     "constant-of-the-negative-bits-missing": (
         _ROUNDED,
         {"{1'b1, s0_dot_bits_8": "{1'b0, s0_dot_bits_8"},
+    ),
+    "a-bit-of-the-highest-row-not-met-by-the-flag": (
+        _EITHER,
+        {"s0_dot_bits_5_4 = sum_3 ^ i_payload[42]": "s0_dot_bits_5_4 = sum_3"},
+    ),
+    "constant-of-the-flag-missing": (_EITHER, {".c(i_payload[42])": ".c(1'b0)"}),
+    "flag-of-the-vector-before": (
+        _EITHER,
+        {
+            "i_payload[42]": "was_signed",
+            "wire s0_dot_highest_bits_1_2,": "reg was_signed; "
+            "always @(posedge clk) if (i_valid & i_ready) was_signed <= i_payload[42]; "
+            "wire s0_dot_highest_bits_1_2,",
+        },
+    ),
+    "lowest-pattern-taken-for-the-one-above": (
+        _EITHER,
+        {
+            "s2_dot <= ...;": "s2_dot <= ... + (i_payload[42] & i_payload[31:28] == 4'h8 ? "
+            "{{6{i_payload[15]}}, i_payload[15:12]} : 10'd0);"
+        },
     ),
     "last-carry-between-the-adders-lost": (_ROUNDED, {"{5'd0, &{carry_4, sum_44}}": "6'd0"}),
 }

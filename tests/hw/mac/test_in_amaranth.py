@@ -8,6 +8,7 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.hw.mac import VectorMac
+from scalewright.sim.bench.element import as_fields
 from scalewright.sim.stimulus import vector_pairs as stimulus
 from scalewright.sim.stimulus.vector_pairs import Stream
 from scalewright.sim.testbenches import (
@@ -19,7 +20,7 @@ from tests.benches.small import small_mac
 
 
 def vector_mac(config: DatapathConfig, pairs: Stream, stalls: float = 0.0) -> Records:
-    return play(VectorMac(config), {"i": pairs}, stalls=stalls)["o"]
+    return play(VectorMac(config), {"i": as_fields(pairs, config)}, stalls=stalls)["o"]
 
 
 def golden_vector_mac(config: DatapathConfig, pairs: Stream) -> Records:
@@ -42,6 +43,7 @@ def vector_pairs(config: DatapathConfig) -> Stream:
     }
 
 
+_EITHER = replace(small_mac("3/4X/2/3", scale_product_bits=3), vector_size=8, pipeline_depth=3)
 _MACS = [
     small_mac("2/2/-/-"),
     small_mac("3/3/3/-"),
@@ -50,6 +52,10 @@ _MACS = [
     small_mac("4/4/4/6", scale_product_bits=6),
     small_mac("2/5U/2/2", scale_product_bits=1),
     small_mac("3/3/6/6", accumulator_bits=16),
+    small_mac("2/2X/-/-"),
+    small_mac("4/4X/4/6"),
+    replace(small_mac("4/3X/3/-"), vector_size=16, pipeline_depth=1),
+    _EITHER,
     replace(small_mac("3/3/3/3"), vector_size=8),
     *(
         replace(small_mac("3/2/2/3", scale_product_bits=3), pipeline_depth=depth)
@@ -64,7 +70,7 @@ def test_vector_mac(config: DatapathConfig) -> None:
     assert vector_mac(config, pairs) == golden_vector_mac(config, pairs)
 
 
-@pytest.mark.parametrize("config", _MACS[-3:], ids=lambda config: config.slug)
+@pytest.mark.parametrize("config", [*_MACS[-3:], _EITHER], ids=lambda config: config.slug)
 def test_vector_mac_that_stalls(config: DatapathConfig) -> None:
     pairs = vector_pairs(config)
     pairs["last"][::2] = True  # enough results to feel the sink
@@ -87,6 +93,14 @@ test_sees_a_fault = seen(
         "vector-mac-loses-the-sign-of-an-element": (
             partial(test_vector_mac, _MACS[0]),
             lambda bad, good: good.i.payload.weights[0].eq(bad.i.payload.weights[0][:-1]),
+        ),
+        "vector-mac-takes-all-activations-as-signed": (
+            partial(test_vector_mac, _EITHER),
+            lambda bad, good: good.i.payload.activation_signed.eq(1),
+        ),
+        "vector-mac-takes-all-activations-as-unsigned": (
+            partial(test_vector_mac, _EITHER),
+            lambda bad, good: good.i.payload.activation_signed.eq(0),
         ),
     }
 )

@@ -38,7 +38,7 @@ def test_takes_a_configuration_only() -> None:
 def test_input_fields_stand_in_the_documented_order() -> None:
     names = {
         notation: [name for name, _ in VectorPair(DatapathConfig.parse(notation))]
-        for notation in ("4/4/4/6", "4/4/4/-", "4/4/-/6", "4/4/-/-")
+        for notation in ("4/4/4/6", "4/4/4/-", "4/4/-/6", "4/4/-/-", "4/4X/-/6")
     }
     assert names == {
         "4/4/4/6": [
@@ -47,4 +47,7 @@ def test_input_fields_stand_in_the_documented_order() -> None:
         "4/4/4/-": ["weights", "activations", "weight_scale", "first", "last"],
         "4/4/-/6": ["weights", "activations", "activation_scale", "first", "last"],
         "4/4/-/-": ["weights", "activations", "first", "last"],
+        "4/4X/-/6": [
+            "weights", "activations", "activation_scale", "activation_signed", "first", "last"
+        ],
     }  # fmt: skip

@@ -7,6 +7,7 @@ it. Its Verilog must be complete, and is simulated in Icarus Verilog where that 
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +48,26 @@ from tests.tools.yosys import run_yosys
 
 _PLAIN = DatapathConfig.parse("2/2/-/-", vector_size=4, accumulator_bits=16)
 _SCALED = DatapathConfig.parse("2/2U/2/2", vector_size=4, scale_product_bits=2, accumulator_bits=16)
+_EITHER_SIGN = DatapathConfig.parse("2/2X/2/2", vector_size=4, accumulator_bits=16)
 _ENGINE = EngineConfig(
     datapath=_SCALED, lanes=2, depth=2, post_lanes=1, result_bits=8, dsp_multipliers=True
 )
+_ENGINE_OF_EITHER_SIGN = replace(_ENGINE, datapath=_EITHER_SIGN)
 _RESIDENT = OctavConfig(sample_bits=3, lanes=2, depth=4)
 _STREAMING = OctavConfig(sample_bits=3, lanes=2, depth=4, resident=False)
 
 _COMPONENTS: dict[str, Callable[[], Component]] = {
     "vector-mac": lambda: VectorMac(_PLAIN),
     "vector-mac-with-scales": lambda: VectorMac(_SCALED),
+    "vector-mac-of-either-sign": lambda: VectorMac(_EITHER_SIGN),
     "dot-product": lambda: DotProduct(_SCALED),
+    "dot-product-of-either-sign": lambda: DotProduct(_EITHER_SIGN),
     "divider": lambda: Divider(dividend_width=6, divisor_width=3, quotient_width=4),
     "magnitude": lambda: Magnitude(_ENGINE),
     "peak-scale": lambda: PeakScale(_ENGINE),
     "element-quotient": lambda: ElementQuotient(_ENGINE),
+    "peak-scale-of-either-sign": lambda: PeakScale(_ENGINE_OF_EITHER_SIGN),
+    "element-quotient-of-either-sign": lambda: ElementQuotient(_ENGINE_OF_EITHER_SIGN),
     "rescaler-lane": lambda: RescalerLane(_ENGINE),
     "rescaler": lambda: Rescaler(_ENGINE),
     "vector-quantizer": lambda: VectorQuantizer(_ENGINE),
@@ -115,6 +122,9 @@ def _prove(make: Callable[[], Component], check: str, folder: Path, *, fault: An
         "vector-mac",
         "vector-mac-with-scales",
         "dot-product",
+        "dot-product-of-either-sign",
+        "peak-scale-of-either-sign",
+        "element-quotient-of-either-sign",
         "divider",
         "magnitude",
         "peak-scale",

@@ -13,6 +13,7 @@ from tests.tools.linters import ICARUS, verilator
 
 _OCTAV = ("--block", "octav", "--lanes", "2", "--depth", "16", "--sample-bits", "8")
 _ENGINE = ("4/4U/4/6", "--block", "engine", "--lanes", "4", "--depth", "8", "--vector-size", "4")
+_EITHER_SIGN = ("4/4X/4/6", *_ENGINE[1:])
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,9 @@ def done(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize("style", ["fields", "payload"])
-@pytest.mark.parametrize("words", [("4/4U/4/6",), ("8/8/-/-",), _OCTAV, _ENGINE], ids=str)
+@pytest.mark.parametrize(
+    "words", [("4/4U/4/6",), ("4/4X/4/6",), ("8/8/-/-",), _OCTAV, _ENGINE, _EITHER_SIGN], ids=str
+)
 def test_template_compiles_in_a_module(words: tuple[str, ...], style: str, folder: Path) -> None:
     done(*words, "--name", "block_under_test", "--ports", style, "-o", "block.v")
     description = json.loads(Path("block.json").read_text())
@@ -74,6 +77,28 @@ def test_datasheet_has_ports_fields_timing_and_area() -> None:
     assert "- Throughput: 1 vector pair per cycle." in page
     assert "```text\ncycle" in page
     assert "| osu018_stdcells | 189,098 | 4.63 |" in page  # of the presets, it comes along
+
+
+def test_datasheet_and_template_say_what_tells_the_sign() -> None:
+    done("4/4X/4/6", "-o", "mac.v")
+    assert "| `activations` | 127:64 | 16 | 4 | where `activation_signed` is 1 | -8 or 0 |" in (
+        Path("mac.md").read_text()
+    )
+    assert "16 x 4 bits, signed where activation_signed is 1;" in (
+        Path("mac_template.vh").read_text()
+    )
+    done("4/4X/4/6", "--block", "engine", "--lanes", "4", "-o", "engine.v")
+    streams = json.loads(Path("engine.json").read_text())["streams"]
+    flags = {
+        (path, field["name"]): field["signed_by"]
+        for path, stream in streams.items()
+        for field in stream["fields"]
+        if "signed_by" in field
+    }
+    assert flags == {
+        ("activations", "elements"): "signed",
+        ("results", "elements"): "output_signed",
+    }
 
 
 def test_area_comes_from_a_file_of_the_users() -> None:

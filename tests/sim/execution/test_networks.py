@@ -1,6 +1,7 @@
 """Networks on the engine's RTL."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.network import Network, as_real, run_network
+from scalewright.golden.network import Network, Region, as_real, run_network
 from scalewright.golden.network.quantization import quantize_network
 from scalewright.golden.quantized import Floats
 from scalewright.sim.bench.design import Design
@@ -53,6 +54,19 @@ def test_gives_what_golden_gives(network: Network, images: Floats) -> None:
     assert run.layers[0].utilisation > 0.9
     assert 0.45 < run.layers[2].utilisation <= 0.5
     assert all(0 < layer.efficiency <= layer.utilisation <= 1 for layer in run.layers)
+
+
+def test_gives_what_golden_gives_where_activations_are_of_either_sign() -> None:
+    config = replace(_CONFIG, datapath=DatapathConfig.parse("4/4X/4/6", vector_size=4))
+    x = calibration_images() - np.float32(0.25)
+    network = quantize_network(convolutional(), x, config, Clip("max"))
+    signs = [step.signed for step in network.steps if not isinstance(step, Region)]
+    assert {True, False} <= set(signs)
+    run = run_on_rtl(network, x[:1], config)
+    assert run.mismatch_count == 0
+    golden = run_network(network, x[:1], config)
+    for name, tensor in run.tensors.items():
+        assert np.array_equal(as_real(tensor), as_real(golden[name])), name
 
 
 def test_splits_long_layers_into_several_simulations(

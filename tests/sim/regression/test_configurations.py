@@ -43,17 +43,28 @@ def _values(of: Callable[[Any], int], *values: int | range) -> dict[str, Callabl
     return {str(value): holds(value) for value in values}
 
 
-def _activations(signed: bool) -> dict[str, Callable[[Any], bool]]:
+def _suffix(config: DatapathConfig) -> str:
+    return "X" if config.either_sign else "" if config.activations.signed else "U"
+
+
+def _activations(suffix: str) -> dict[str, Callable[[Any], bool]]:
     def both(level: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        return lambda c: level(c) and c.activations.signed == signed
+        return lambda c: level(c) and _suffix(c) == suffix
 
     widths = _values(lambda c: c.activations.element_bits, 2, range(3, 8), 8)
-    return {f"{level}{'' if signed else 'U'}": both(holds) for level, holds in widths.items()}
+    return {f"{level}{suffix}": both(holds) for level, holds in widths.items()}
+
+
+def _signs(*suffixes: str) -> dict[str, Callable[[Any], bool]]:
+    def holds(suffix: str) -> Callable[[Any], bool]:
+        return lambda c: _suffix(c.datapath) == suffix
+
+    return {suffix or "signed": holds(suffix) for suffix in suffixes}
 
 
 _MAC: Levels = {
     "weights": _values(lambda c: c.weights.element_bits, 2, range(3, 8), 8),
-    "activations": {**_activations(True), **_activations(False)},
+    "activations": {**_activations(""), **_activations("U"), **_activations("X")},
     "weight scale": _scales(lambda c: c.weights, range(3, 10)),
     "activation scale": _scales(lambda c: c.activations, range(3, 10)),
     "vector size": _values(lambda c: c.vector_size, 4, range(8, 33), 64),
@@ -95,13 +106,14 @@ _LEVELS: dict[str, Levels] = {
         "resident": _values(lambda c: int(c.resident), 0, 1),
     },
     "rescaler": {
+        "either sign": _values(lambda c: int(c.datapath.either_sign), 0, 1),
         **_RESULTS,
         "accumulator": _values(lambda c: c.datapath.accumulator_bits, 16, range(17, 48), 48),
         "post lanes": _values(lambda c: c.post_lanes, 1, range(2, 64), 64),
     },
     "vector-quantizer": {
         "elements": _values(lambda c: c.output.element_bits, 2, range(3, 8), 8),
-        "signed": _values(lambda c: int(c.output.signed), 0, 1),
+        "sign": _signs("", "U", "X"),
         "scale": _scales(lambda c: c.output, range(3, 10)),
         "vector size": _values(lambda c: c.datapath.vector_size, 4, range(8, 33), 64),
         "post lanes": _POST_LANES,
@@ -110,7 +122,7 @@ _LEVELS: dict[str, Levels] = {
     "engine": {
         "weights": _values(lambda c: c.datapath.weights.element_bits, 2, range(3, 8), 8),
         "activations": _values(lambda c: c.output.element_bits, 2, range(3, 8), 8),
-        "signed": _values(lambda c: int(c.output.signed), 0, 1),
+        "sign": _signs("", "U", "X"),
         "weight scale": _scales(lambda c: c.datapath.weights, range(3, 10)),
         "activation scale": _scales(lambda c: c.output, range(3, 10)),
         "vector size": _values(lambda c: c.datapath.vector_size, 4, range(8, 33), 64),
@@ -211,9 +223,9 @@ def test_covers_every_width_of_every_kind() -> None:
     weights = {config.weights for config in VECTOR_MACS}
     activations = {config.activations for config in VECTOR_MACS}
     assert {fmt.element_bits for fmt in weights} == set(ELEMENT_BITS)
-    for signed in (True, False):
-        widths = {fmt.element_bits for fmt in activations if fmt.signed == signed}
-        assert widths == set(ELEMENT_BITS), f"signed={signed}"
+    for suffix in ("", "U", "X"):
+        widths = {c.activations.element_bits for c in VECTOR_MACS if _suffix(c) == suffix}
+        assert widths == set(ELEMENT_BITS), suffix
     scales = {None, *SCALE_BITS}
     assert {fmt.scale_bits for fmt in weights} == scales
     assert {fmt.scale_bits for fmt in activations} == scales
@@ -258,7 +270,7 @@ def test_engines_cover_lanes_on_either_side_of_a_vector_and_every_kind_of_format
     }
     assert sizes == {-1, 0, 1}
     assert {1, 16} <= {config.lanes for config in ENGINES}
-    assert {config.output.signed for config in ENGINES} == {True, False}
+    assert {_suffix(config.datapath) for config in ENGINES} == {"", "U", "X"}
     absent = {(c.datapath.weights.scale_bits, c.output.scale_bits).count(None) for c in ENGINES}
     assert absent == {0, 1, 2}
     assert {8, 18, 24, 32} <= {config.result_bits for config in ENGINES}

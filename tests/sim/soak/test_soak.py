@@ -33,7 +33,13 @@ def test_tasks_are_the_same_for_the_same_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "config", "lanes"), [("vector-mac", _MAC, 1), ("engine", small_engine("3/4U/4/4"), 2)]
+    ("block", "config", "lanes"),
+    [
+        ("vector-mac", _MAC, 1),
+        ("engine", small_engine("3/4U/4/4"), 2),
+        ("vector-mac", DatapathConfig.parse("2/3X/-/-", vector_size=4), 1),
+        ("engine", small_engine("3/4X/4/4"), 2),
+    ],
 )
 def test_equals_golden_and_counts(block: str, config: object, lanes: int) -> None:
     (task,) = islice(tasks(1, {block: [config]}, 40_000), 1)  # type: ignore[list-item]

@@ -15,13 +15,11 @@ def test_element_products_show_every_pair_of_elements(config: DatapathConfig) ->
     assert (trace.scale_product > 0).all()
     hot = np.abs(stream["weights"]).sum(axis=1), np.abs(stream["activations"]).sum(axis=1)
     assert np.count_nonzero(stream["weights"], axis=1).max() <= 1
-    pairs = {
-        (int(w), int(a))
-        for w, a in zip(
-            stream["weights"].sum(axis=1), stream["activations"].sum(axis=1), strict=True
-        )
-    }
-    assert len(pairs) == 1 << (config.weights.element_bits + config.activations.element_bits)
+    weights, activations = (stream[name].sum(axis=1) for name in ("weights", "activations"))
+    signs = stream.get("activation_signed", np.zeros(len(weights), np.bool_))
+    pairs = set(zip(signs.tolist(), weights.tolist(), activations.tolist(), strict=True))
+    bits = config.weights.element_bits + config.activations.element_bits
+    assert len(pairs) == len(config.activation_formats) << bits
     assert len(hot[0]) == len(pairs)
 
 
@@ -53,6 +51,21 @@ def test_random_stream_reaches_every_bit_pattern() -> None:
     assert set(np.unique(stream["activations"])) == set(range(16))
     assert set(np.unique(stream["weight_scale"])) == set(range(16))
     assert set(np.unique(stream["activation_scale"])) == set(range(64))
+
+
+def test_random_stream_of_either_sign_has_every_element_of_both_and_every_change() -> None:
+    config = DatapathConfig.parse("4/4X/4/6")
+    stream = stimulus.random(config, 5000, np.random.default_rng(0))
+    signed, activations = stream["activation_signed"], stream["activations"]
+    assert set(np.unique(activations[signed])) == set(range(-8, 8))
+    assert set(np.unique(activations[~signed])) == set(range(16))
+    changes = signed[1:] != signed[:-1]
+    runs = np.diff(np.flatnonzero(~changes))  # changes one behind the other, and one
+    assert changes.mean() > 0.4
+    assert runs.max() > 15
+    assert np.diff(np.flatnonzero(changes)).max() > 8
+    # In the middle of sums, too.
+    assert (changes & ~stream["first"][1:]).sum() > 1000
 
 
 def test_patterns_have_the_shares_they_promise() -> None:

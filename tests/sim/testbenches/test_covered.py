@@ -55,8 +55,13 @@ def test_shortest_sum_that_saturates(config: DatapathConfig, event: str) -> None
     words = hurdles(config)[event].split()
     length = int(words[words.index("of") + 1].replace(",", ""))
     w, a = config.weights, config.activations
-    pairs = [(x, y) for x in (w.element_min, w.qmax) for y in (a.element_min, a.qmax)]
-    x, y = (max if event == ABOVE else min)(pairs, key=lambda pair: pair[0] * pair[1])
+    pairs = [
+        (x, y, fmt.signed)
+        for x in (w.element_min, w.qmax)
+        for fmt in config.activation_formats
+        for y in (fmt.element_min, fmt.qmax)
+    ]
+    x, y, signed = (max if event == ABOVE else min)(pairs, key=lambda pair: pair[0] * pair[1])
 
     def saturates(vectors: int) -> bool:
         shape = (vectors, config.vector_size)
@@ -65,6 +70,7 @@ def test_shortest_sum_that_saturates(config: DatapathConfig, event: str) -> None
             for name, fmt in (("weight", w), ("activation", a))
             if fmt.scale_bits is not None
         }
+        flags = {"activation_signed": np.full(vectors, signed)} if config.either_sign else {}
         ends = np.arange(vectors)
         result, _ = trace_stream(
             weights=np.full(shape, x),
@@ -73,6 +79,7 @@ def test_shortest_sum_that_saturates(config: DatapathConfig, event: str) -> None
             last=ends == vectors - 1,
             config=config,
             **scales,
+            **flags,
         )
         return bool(result.saturated.any())
 

@@ -35,6 +35,19 @@ _WITHOUT = ", without per-vector scales"
         ("4x8", f"4/8/-/-{_WITHOUT}"),
         ("4/4u/4/6", "4/4U/4/6"),
         ("4/U4/4/6", "4/4U/4/6"),
+        ("4/4x/4/6", "4/4X/4/6"),
+        ("4/X4/4/6", "4/4X/4/6"),
+        ("w4a8x", f"4/8X/-/-{_WITHOUT}"),
+        ("4/4X", f"4/4X/-/-{_WITHOUT}"),
+        ("4/4UX/4/6", "4/4X/4/6: activations of either sign, U is for unsigned ones only"),
+        ("4/4xu/-/-", "4/4X/-/-: activations of either sign, U is for unsigned ones only"),
+        ("4X/4/4/6", "4/4/4/6: weights are signed"),
+        ("4x4x4x6", "4/4/4/6"),
+        ("4x4x-x6", "4/4/-/6"),
+        ("4/4X4/6", "4/4/4/6"),
+        ("4X", None),
+        ("X", None),
+        ("X/X/X/X", None),
         ("4U/4/4/6", "4/4/4/6: weights are signed"),
         ("4u/4u/4/6", "4/4U/4/6: weights are signed"),
         (" 4 / 4 / 4 / 6 ", "4/4/4/6"),
@@ -73,7 +86,7 @@ _KINDS: tuple[click.ParamType[Any], ...] = (
     AccumulatorBits(),
 )
 _PIECES = (
-    *"0123456789/-UuWwAa ,:.",
+    *"0123456789/-UuXxWwAa ,:.",
     *("4", "8", "16", "4/4", "/4/6", "int", "fp", "bit", "chip", "5nm", "vs-quant", "percentile:"),
     *("octav", "exact", "99.9", "1e9", "\x1b[2J", "\udcff", "\n", "٤", "²", "9" * 5000, "(" * 2000),
 )
