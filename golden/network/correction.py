@@ -216,7 +216,8 @@ class _Learning:
         flat = error.reshape(product.group, -1, *error.shape[1:]).sum(
             axis=tuple(range(2, error.ndim))
         )
-        return np.einsum("gmc,gc->gm", flat, means).reshape(-1)
+        offsets: npt.NDArray[np.float64] = np.einsum("gmc,gc->gm", flat, means).reshape(-1)
+        return offsets
 
     def _changed(
         self,

@@ -186,7 +186,8 @@ def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:
         ValueError: Results without an axis for the inputs.
     """
     if not any(isinstance(values, Vectors) for values, _ in parts):
-        return join(parts, name)
+        joined: Tensor = join(parts, name)
+        return joined
     vectors = [(values.values, count) for values, count in parts if isinstance(values, Vectors)]
     first = parts[0][0]
     assert isinstance(first, Vectors)

@@ -77,8 +77,8 @@ def inspect(
             advance(1)
     done = [(engine, each) for engine, each in found if isinstance(each, Inspection)]
     if not done:
-        _, error = found[0]
-        raise ValueError(printable(f"{model}: {error}"))
+        _, reason = found[0]
+        raise ValueError(printable(f"{model}: {reason}"))
     engine, first = done[0]
     _print_layers(first)
     total = sum(layer.multiplications for layer in first.layers)

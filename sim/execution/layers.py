@@ -114,8 +114,9 @@ def words_of(part: Part, config: EngineConfig) -> int:
     simulations = -(-rows // rows_at_once(part, config))
     loads = simulations if fits else -(-vectors // config.depth) * rows
     # Activations for each tile, weights and parameters as often as they are loaded.
-    total = rows * vectors * channels // config.lanes
-    return total + channels * vectors * (simulations if fits else rows) + channels * loads
+    total: int = rows * vectors * channels // config.lanes
+    total += channels * vectors * (simulations if fits else rows) + channels * loads
+    return total
 
 
 def _vectors(layer: Layer, activations: Quantized, config: EngineConfig) -> int:

@@ -100,7 +100,7 @@ def test_counts_the_results_of_a_faulty_engine(
 _SIGNED = EngineConfig(
     datapath=DatapathConfig.parse("4/4/4/6", vector_size=4), lanes=4, depth=32, post_lanes=2
 )
-_MODELS = {
+_MODELS: dict[str, tuple[str, str, dict[str, tuple[int, ...]], dict[str, int]]] = {
     "groups": (
         "6,5,5->9,5,5",
         """a = Conv <group=6, pads=[1,1,1,1]> (x, depthwise) b = Relu(a)

@@ -10,8 +10,14 @@ import pytest
 from tests.oracles.training import torch
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
-from scalewright.golden.network import Product, Quantize, as_real, run_network
-from scalewright.golden.quantized import Quantized
+from scalewright.golden.network import (
+    Product,
+    Quantize,
+    Region,
+    Vectors,
+    as_real,
+    run_network,
+)
 from scalewright.sim.execution.networks import run_on_rtl
 from scalewright.sim.models.quantized_model import read_model, write_model
 from scalewright.sim.training import ExactNetwork, QatConfig, calibrate, convert, to_network
@@ -104,17 +110,23 @@ def test_network_of_all_operators_keeps_its_integers_and_scales() -> None:
     for product in network.products:
         layer = layers[product.name]
         source = tensors[product.input]
-        assert isinstance(source, Quantized)
+        assert isinstance(source, Vectors)
         weights = layer.quantize_weight().as_golden()
-        np.testing.assert_array_equal(np.abs(product.weights.elements), np.abs(weights.elements))
-        np.testing.assert_array_equal(product.weights.scales, weights.scales)
-        assert float(source.gamma) == layer.activation_gamma
+        (block,) = product.blocks
+        np.testing.assert_array_equal(np.abs(block.weights.elements), np.abs(weights.elements))
+        np.testing.assert_array_equal(block.weights.scales, weights.scales)
+        assert float(source.values.gamma) == layer.activation_gamma
     kinds = [
-        type(step).__name__ if not hasattr(step, "kind") else step.kind for step in network.steps
+        " ".join(node.kind for node in step.nodes)
+        if isinstance(step, Region)
+        else step.kind
+        if isinstance(step, Product)
+        else "Quantize"
+        for step in network.steps
     ]
     assert kinds == [
-        "Quantize", "Conv", "Quantize", "Conv", "Conv", "Add", "Relu", "MaxPool", "AveragePool",
-        "Relu", "Flatten", "Quantize", "Gemm", "Gemm",
+        "Quantize", "Conv", "Quantize", "Conv", "Conv",
+        "Add Relu MaxPool AveragePool Relu Flatten", "Quantize", "Gemm", "Gemm",
     ]  # fmt: skip
     want = trained(x).detach().numpy()
     got = as_real(tensors[network.outputs[0]])
@@ -184,7 +196,8 @@ def test_trained_network_runs_on_the_engine_as_its_exact_forward_pass(
     right = int((predictions == y[1437:1537]).sum())
     assert right > 85
     path = tmp_path / "digits.vsq.onnx"
-    path.write_bytes(write_model(exact.network, config, (1, 8, 8), (10,)).SerializeToString())
+    results = run_network(exact.network, test.numpy(), config)
+    path.write_bytes(write_model(exact.network, config, results).SerializeToString())
     network, read = read_model(path)
     assert read.datapath == config.datapath
     ran = run_on_rtl(network, test.numpy(), config)
