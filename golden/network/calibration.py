@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalewright.golden.calibration import Clip
-from scalewright.golden.config import EngineConfig, OperandFormat
+from scalewright.golden.config import EngineConfig, Format, OperandFormat, WideFormat
 from scalewright.golden.network.graph import Node
 from scalewright.golden.network.observation import Observation
 from scalewright.golden.quantized import Floats
@@ -48,19 +48,28 @@ class Calibration:
         found = (each.axes for (name, _), each in self.seen.items() if name == tensor)
         return max(found, default=0)
 
-    def gamma(self, tensor: tuple[str, int], node: Node, *, right: bool = False) -> float:
+    def gamma(
+        self,
+        tensor: tuple[str, int],
+        node: Node,
+        *,
+        right: bool = False,
+        wide: WideFormat | None = None,
+    ) -> float:
         """Coarse scale of a tensor, with vectors along an axis, that a node takes.
 
         Args:
             tensor: Its name, and the axis.
             node: The node.
             right: Whether it takes the place of weights; else it is activations.
+            wide: The grid of wider elements, where it has them.
 
         Raises:
             ValueError: Negative values where activations are unsigned, or a scale that float32 does
                 not hold; the message names the node.
         """
-        fmt = self.config.datapath.weights if right else self.format_of(tensor)
+        fmt: Format = self.config.datapath.weights if right else self.format_of(tensor)
+        fmt = wide or fmt
         seen, (name, _) = self.seen[tensor], tensor
         if not seen.finite:
             raise ValueError(f"{node.label}: its input {name} on the inputs has NaN or infinity")
@@ -89,7 +98,7 @@ class Calibration:
         return _require_scale(unit, f"{node.label}: its result", largest)
 
 
-def coarse_scale(threshold: float, fmt: OperandFormat) -> float:
+def coarse_scale(threshold: float, fmt: Format) -> float:
     """Coarse scale of activations whose largest vector threshold is `threshold`."""
     return round_up(threshold / (fmt.qmax * fmt.scale_max))
 

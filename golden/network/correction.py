@@ -195,7 +195,7 @@ class _Learning:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Gains and offsets (M,) from accumulators (R, M)."""
         assert sums.values is not None
-        worth = input_gamma * 2.0**self._config.datapath.scale_product_shift
+        worth = input_gamma * 2.0 ** product.shift(self._config)
         rows = self._rows[product.name]
         y = sums.values[rows] * (product.gammas.astype(np.float64) * worth) + product.bias
         real = self._real[product.name]
@@ -235,7 +235,7 @@ class _Learning:
             blocks.append(replace(block, weights=replace(block.weights, gamma=scaled)))
             start += len(gains)
         bias: Floats = (product.bias * gain + offset).astype(np.float32)
-        worth = input_gamma * 2.0**config.datapath.scale_product_shift
+        worth = input_gamma * 2.0 ** product.shift(config)
         factor = max(float(block.weights.gamma.max()) for block in blocks) * worth
         unit = product.unit
         if product.gamma is None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from scalewright.golden.config import EngineConfig
+from scalewright.golden.config import EngineConfig, Format, WideFormat
 from scalewright.golden.layer import LayerResult, run_layer
 from scalewright.golden.network.feeds import Input, Values, feeds_of, in_batches, join
 from scalewright.golden.network.graph import Compute, Host, Node, label
@@ -39,6 +39,7 @@ class Quantize:
         axis: Along which axis of the tensor vectors lie: 1, or -1 or -2.
         right: Whether they take the place of weights, and have their format.
         signed: Whether activations are; None for what they always are.
+        wide: The grid of wider elements, or None.
     """
 
     name: str
@@ -48,11 +49,18 @@ class Quantize:
     axis: int
     right: bool = False
     signed: bool | None = None
+    wide: WideFormat | None = None
 
     @property
     def label(self) -> str:
         """How messages call it."""
         return label(self.output, "Quantize", self.name)
+
+    def format(self, config: EngineConfig) -> Format:
+        """What it quantizes to."""
+        if self.right:
+            return config.datapath.weights
+        return self.wide or config.datapath.activation_format(signed=self.signed)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -197,14 +205,11 @@ def join_tensors(parts: list[tuple[Tensor, int]], name: str) -> Tensor:
 def run_step(step: Step, tensors: dict[str, Any], config: EngineConfig, run: Run) -> None:
     """Compute what a step gives, and put it beside the others."""
     if isinstance(step, Quantize):
-        fmt = config.datapath.weights
-        if not step.right:
-            fmt = config.datapath.activation_format(signed=step.signed)
         try:
             tensors[step.output] = quantize_along(
                 as_finite_float32(as_real(tensors[step.input])),
                 step.axis,
-                fmt,
+                step.format(config),
                 vector_size=config.datapath.vector_size,
                 gamma=step.gamma,
             )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scalewright.golden.calibration import Clip, Granularity, clipping_threshold
-from scalewright.golden.config import OperandFormat
+from scalewright.golden.config import Format
 from scalewright.golden.network.feeds import Values, feeds_of, in_batches
 from scalewright.golden.network.graph import Graph, evaluator
 from scalewright.golden.quantized import Floats
@@ -66,7 +66,7 @@ class Observation:
         """The largest magnitude."""
         return max(abs(self.smallest), abs(self.largest))
 
-    def threshold(self, fmt: OperandFormat, clip: Clip, vector_size: int) -> float:
+    def threshold(self, fmt: Format, clip: Clip, vector_size: int) -> float:
         """The largest clipping threshold of what has a scale of its own.
 
         It is that of vectors where the format has scales, and else that of the whole tensor; of a

@@ -2,13 +2,19 @@
 
 import numpy as np
 
-from scalewright.golden.calibration import Clip, quantize_clipped
-from scalewright.golden.config import EngineConfig
+from scalewright.golden.calibration import (
+    Clip,
+    Granularity,
+    clipping_threshold,
+    quantize_clipped,
+)
+from scalewright.golden.config import EngineConfig, WideFormat
 from scalewright.golden.network.blocks import spread
 from scalewright.golden.network.graph import MATRIX_KINDS, Graph, Node
 from scalewright.golden.network.product import Block
 from scalewright.golden.quantize import Scaling
 from scalewright.golden.quantized import Floats
+from scalewright.golden.wide import Wide, quantize_wide
 
 
 def has_weights(graph: Graph, node: Node) -> bool:
@@ -80,11 +86,21 @@ def bias_of(graph: Graph, node: Node, channels: int) -> Floats:
 
 
 def quantize_weights(
-    graph: Graph, node: Node, config: EngineConfig, clip: Clip, scaling: Scaling
+    graph: Graph,
+    node: Node,
+    config: EngineConfig,
+    clip: Clip,
+    scaling: Scaling,
+    wide: WideFormat | None = None,
 ) -> tuple[Block, ...]:
-    """Quantized weights of a node, in the blocks of its groups."""
+    """Quantized weights of a node, in the blocks of its groups; of wider elements on a grid."""
     matrix = weight_matrix(node, graph.constants[node.inputs[1]])
     size = config.datapath.vector_size
+    if wide is not None:
+        return tuple(
+            Block(weights=_quantize_wide(block, wide, clip, size), first=first)
+            for block, first in spread(matrix, node.attributes.get("group", 1), size)
+        )
     return tuple(
         Block(
             weights=quantize_clipped(
@@ -99,6 +115,16 @@ def quantize_weights(
         )
         for block, first in spread(matrix, node.attributes.get("group", 1), size)
     )
+
+
+def _quantize_wide(block: Floats, fmt: WideFormat, clip: Clip, vector_size: int) -> Wide:
+    """Weights of wider elements, clipped channel by channel."""
+    threshold = None
+    if clip.method != "max":
+        threshold = clipping_threshold(
+            block, fmt, clip, granularity=Granularity.CHANNEL, vector_size=vector_size
+        )
+    return quantize_wide(block, fmt, vector_size=vector_size, coarse_axis=0, threshold=threshold)
 
 
 def product_problems(graph: Graph) -> list[str]:

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden.composition import Operand
 from scalewright.golden.config import ActivationFunction, EngineConfig, Output
 from scalewright.golden.layer import Layer, LayerResult
 from scalewright.golden.network.blocks import gather
 from scalewright.golden.network.graph import label
-from scalewright.golden.network.vectors import Tensor, Vectors, flat
+from scalewright.golden.network.vectors import Tensor, Vectors, flat, rearranged, scales_of
 from scalewright.golden.network.window import window_of
 from scalewright.golden.quantized import Floats, Quantized
 from scalewright.golden.rescale import Rescaling, multiplier
+from scalewright.golden.wide import Wide
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,11 +24,12 @@ class Block:
     """Output channels that take the same vectors of activations.
 
     Attributes:
-        weights: (m, kh, kw, J, V) or (m, J, V), one gamma for each output channel.
+        weights: (m, kh, kw, J, V) or (m, J, V), one gamma for each output channel; maybe of wider
+            elements.
         first: Which vector of a pixel is the first of the J.
     """
 
-    weights: Quantized
+    weights: Operand
     first: int = 0
 
 
@@ -35,7 +38,7 @@ class Part:
     """A layer of the engine, and the rows of activations (R, J, V) that it takes."""
 
     layer: Layer
-    activations: Quantized
+    activations: Operand
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,6 +59,7 @@ class Product:
         unit: What 1 is worth in a rescaled result y: gamma * 2^-f where the result is quantized.
         gamma: Coarse scale of the quantized result; None where y itself is the result.
         signed: Whether the quantized result is; None for what activations always are.
+        wide_input: Whether its activations are of wider elements.
     """
 
     name: str
@@ -71,6 +75,24 @@ class Product:
     unit: float
     gamma: float | None
     signed: bool | None = None
+    wide_input: bool = False
+
+    @property
+    def wide_weights(self) -> bool:
+        """Whether its weights are of wider elements."""
+        return any(isinstance(block.weights, Wide) for block in self.blocks)
+
+    @property
+    def digit_pairs(self) -> int:
+        """Vector pairs that the engine takes for each pair of vectors: 1, 2 or 4."""
+        return 1 << (self.wide_input + self.wide_weights)
+
+    def shift(self, config: EngineConfig) -> int:
+        """Bits of the scale products that are rounded off: accumulators count in 2^shift.
+
+        Those of wider elements are sums of plain products.
+        """
+        return 0 if self.digit_pairs > 1 else config.datapath.scale_product_shift
 
     @property
     def label(self) -> str:
@@ -138,20 +160,23 @@ class Product:
         """
         try:
             if right is not None:
-                return self._stack(activations.values, right.values, config)
+                left = activations.values
+                assert isinstance(left, Quantized)
+                assert isinstance(right.values, Quantized)
+                return self._stack(left, right.values, config)
             return self._blocks(activations.values, config)
         except ValueError as error:
             raise ValueError(f"{self.label}: {error}") from None
 
     def layer(
-        self, weights: Quantized, bias: Floats, input_gamma: float, config: EngineConfig
+        self, weights: Operand, bias: Floats, input_gamma: float, config: EngineConfig
     ) -> Layer:
         """The integers of the engine for weights (m, ..., J, V).
 
         Raises:
             ValueError: A factor or a bias out of the engine's range.
         """
-        shift = config.datapath.scale_product_shift
+        shift = self.shift(config)
         scale = weights.gamma.astype(np.float64) * (input_gamma * 2.0**shift / self.unit)
         biases = np.rint(bias.astype(np.float64) / self.unit).astype(np.int64)
         mantissas, exponents = multiplier(scale)
@@ -196,7 +221,7 @@ class Product:
         return np.moveaxis(real.reshape(*outer, -1), -1, self.axis)
 
     def _blocks(
-        self, activations: Quantized, config: EngineConfig
+        self, activations: Operand, config: EngineConfig
     ) -> tuple[list[Part], tuple[int, ...]]:
         if activations.length != self.inputs * self.group:
             raise ValueError(
@@ -210,22 +235,20 @@ class Product:
             self.blocks, self.layers(float(activations.gamma), config), strict=True
         ):
             stop = block.first + block.weights.elements.shape[-2]
-            taken = replace(
+            taken = rearranged(
                 activations,
-                elements=np.ascontiguousarray(elements[..., block.first : stop, :]),
-                scales=None
-                if scales is None
-                else np.ascontiguousarray(scales[..., block.first : stop]),
+                np.ascontiguousarray(elements[..., block.first : stop, :]),
+                None if scales is None else np.ascontiguousarray(scales[..., block.first : stop]),
                 length=-1,
             )
             parts.append(Part(layer, flat(taken, axes)))
         return parts, outer
 
     def _windows(
-        self, activations: Quantized
+        self, activations: Operand
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, tuple[int, ...]]:
         """Elements (..., J, V) and scales under each position, taps before vectors; the shape."""
-        elements, scales = activations.elements, activations.scales
+        elements, scales = activations.elements, scales_of(activations)
         if self.kind != "Conv":
             return elements, scales, elements.shape[:-2]
         axes = len(self.attributes["kernel_shape"])

@@ -22,7 +22,13 @@ import numpy as np
 
 from scalewright.golden.activation import OPERATORS
 from scalewright.golden.calibration import Clip
-from scalewright.golden.config import ActivationFunction, EngineConfig, OperandFormat
+from scalewright.golden.config import (
+    ActivationFunction,
+    EngineConfig,
+    OperandFormat,
+    WideFormat,
+    compose,
+)
 from scalewright.golden.network import Network, Product, Quantize
 from scalewright.golden.network.calibration import Calibration
 from scalewright.golden.network.feeds import Values
@@ -69,6 +75,7 @@ def quantize_network(
     *,
     scaling: Scaling = Scaling.NEAREST,
     trained: Trained | None = None,
+    wide: Mapping[str, str] | None = None,
     batch: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Network:
@@ -81,6 +88,8 @@ def quantize_network(
         clip: How clipping thresholds are chosen, of weights and of activations.
         scaling: How the per-vector scales of weights are rounded.
         trained: Integers and scales that stand already; of every product, or None.
+        wide: Which operands of which products have wider elements: `w`, `a` or `wa`, by the name of
+            the product.
         batch: How many inputs are computed at once; all by default.
         progress: Called with the number of inputs that are evaluated since the last call.
 
@@ -103,7 +112,8 @@ def quantize_network(
     for node in products:
         if not seen[node.output, _axis(node)].finite:
             raise ValueError(f"{node.label}: its result on the inputs has NaN or infinity")
-    quantization = _Quantization(graph, config, Calibration(seen, config, clip), trained)
+    calibration = Calibration(seen, config, clip)
+    quantization = _Quantization(graph, config, calibration, trained, wide or {})
     for node in graph.nodes:
         quantization.add(node, clip, scaling)
     return quantization.network()
@@ -118,14 +128,16 @@ class _Quantization:
         config: EngineConfig,
         calibration: Calibration,
         trained: Trained | None,
+        wide: Mapping[str, str],
     ) -> None:
         self._graph = graph
         self._config = config
         self._calibration = calibration
         self._trained = trained
+        self._wide = wide
         self._items: list[Item] = []
         # Vectors that there are: names and gammas by tensor, axis, and whether they are weights.
-        self._vectors: dict[tuple[str, int, bool], tuple[str, float]] = {}
+        self._vectors: dict[tuple[str, int, bool | WideFormat], tuple[str, float]] = {}
         self._settled: set[str] = set()  # vectors whose gamma fits the engine's factor
         self._absorbed: set[str] = set()  # results of functions that are a part of a product
         self._used = {*graph.tensors, *graph.constants}
@@ -155,7 +167,8 @@ class _Quantization:
             if self._trained:
                 blocks = (Block(weights=self._trained.weights[node.name]),)
             else:
-                blocks = quantize_weights(self._graph, node, self._config, clip, scaling)
+                grid, _ = self._grids(node)
+                blocks = quantize_weights(self._graph, node, self._config, clip, scaling, grid)
             self._add_product(node, blocks)
         elif is_stack(self._graph, node) and all(
             self._calibration.axes(name) >= 2 for name in node.inputs
@@ -166,7 +179,8 @@ class _Quantization:
 
     def _add_product(self, node: Node, blocks: tuple[Block, ...]) -> None:
         graph, config = self._graph, self._config
-        name, input_gamma = self._quantized(node.inputs[0], node, _axis(node))
+        wide, wide_input = self._grids(node)
+        name, input_gamma = self._quantized(node.inputs[0], node, _axis(node), wide=wide_input)
         right, gammas, bias = None, np.zeros(1), np.zeros(0, np.float32)
         if blocks:
             gammas = np.concatenate([block.weights.gamma for block in blocks])
@@ -177,7 +191,9 @@ class _Quantization:
         function, output = _activation_behind(graph, node)
         self._absorbed |= {output} - {node.output}
         following = self._next_product(output, _axis(node), () if self._trained else _MOVING)
-        largest = float(gammas.max()) * input_gamma * 2.0**config.datapath.scale_product_shift
+        composed = wide is not None or wide_input is not None
+        shift = 0 if composed else config.datapath.scale_product_shift
+        largest = float(gammas.max()) * input_gamma * 2.0**shift
         if following is None:
             gamma = signed = None
             unit = self._calibration.unit((output, _axis(node)), node, bias, largest)
@@ -205,6 +221,7 @@ class _Quantization:
             unit=unit,
             gamma=gamma,
             signed=signed,
+            wide_input=wide_input is not None,
         )
         if right is not None:
             self._settle(right, product, float(gammas[0]), input_gamma)
@@ -226,10 +243,40 @@ class _Quantization:
                 self._items[index] = replace(item, gamma=exact)
                 self._vectors[item.input, item.axis, True] = right, exact
 
-    def _gamma(self, tensor: str, node: Node, axis: int, *, right: bool = False) -> float:
+    def _grids(self, node: Node) -> tuple[WideFormat | None, WideFormat | None]:
+        """The grids of a node's weights and activations, where they are of wider elements.
+
+        Raises:
+            ValueError: The datapath cannot compose them; the message names the node.
+        """
+        operands = self._wide.get(node.name, "")
+        if not operands:
+            return None, None
+        datapath = self._config.datapath
+        activations = self._format(node.inputs[0], _axis(node))
+        try:
+            if not has_weights(self._graph, node):
+                raise ValueError("products of two activations have no wider elements")
+            return compose(
+                datapath,
+                weights=datapath.weights if "w" in operands else None,
+                activations=activations if "a" in operands else None,
+            )
+        except ValueError as error:
+            raise ValueError(f"{node.label}: {error}") from None
+
+    def _gamma(
+        self,
+        tensor: str,
+        node: Node,
+        axis: int,
+        *,
+        right: bool = False,
+        wide: WideFormat | None = None,
+    ) -> float:
         if self._trained:
             return self._trained.gammas[node.name]
-        return self._calibration.gamma((tensor, axis), node, right=right)
+        return self._calibration.gamma((tensor, axis), node, right=right, wide=wide)
 
     def _format(self, tensor: str, axis: int) -> OperandFormat:
         """The format that a tensor has as activations; training knows one."""
@@ -240,10 +287,16 @@ class _Quantization:
         return self._calibration.format_of((tensor, axis))
 
     def _quantized(
-        self, tensor: str, node: Node, axis: int, *, right: bool = False
+        self,
+        tensor: str,
+        node: Node,
+        axis: int,
+        *,
+        right: bool = False,
+        wide: WideFormat | None = None,
     ) -> tuple[str, float]:
         """Name and gamma of a tensor's vectors along an axis, which a node takes."""
-        key = tensor, axis, right
+        key = tensor, axis, wide or right
         gamma = self._gamma(tensor, node, axis, right=right) if self._trained else None
         if gamma is not None and self._vectors.get(key, ("", gamma))[1] != gamma:
             raise ValueError(
@@ -251,7 +304,7 @@ class _Quantization:
                 f"coarse scale: {self._vectors[key][1]:.6g} and {gamma:.6g}"
             )
         if key not in self._vectors:
-            gamma = self._gamma(tensor, node, axis, right=right)
+            gamma = self._gamma(tensor, node, axis, right=right, wide=wide)
             name = f"{tensor}_quantized"
             while name in self._used:
                 name += "_"
@@ -265,6 +318,7 @@ class _Quantization:
                     axis=axis,
                     right=right,
                     signed=None if right else self._format(tensor, axis).signed,
+                    wide=wide,
                 )
             )
             self._vectors[key] = name, gamma
@@ -296,6 +350,8 @@ class _Quantization:
         """Whether a node is a product that takes a tensor as its activations only."""
         if node.inputs.count(tensor) != 1 or node.inputs[0] != tensor:
             return False
+        if "a" in self._wide.get(node.name, ""):
+            return False  # the engine makes no wider elements
         if has_weights(self._graph, node):
             return True
         return is_stack(self._graph, node) and all(

@@ -23,7 +23,7 @@ def as_computed(product: Product, input_gamma: float, config: EngineConfig) -> P
         layers = product.layers(input_gamma, config)
     except ValueError as error:
         raise ValueError(f"{product.label}: {error}") from None
-    worth = product.unit / (input_gamma * 2.0**config.datapath.scale_product_shift)
+    worth = product.unit / (input_gamma * 2.0 ** product.shift(config))
     blocks, biases = [], []
     for block, layer in zip(product.blocks, layers, strict=True):
         rescaling = layer.rescaling

@@ -24,6 +24,7 @@ from scalewright.sim.cli.parameters.options import (
 from scalewright.sim.cli.program.help import SectionedCommand
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.cli.program.terminal import say_next
+from scalewright.sim.execution import wider
 from scalewright.sim.execution.quantization import quantize as quantize_measured
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import replacing, require_writable, write_json
@@ -62,6 +63,14 @@ from scalewright.sim.models.quantized_model import write_model
     help="Of what quantized weights do to results: gains and offsets of channels, offsets alone, "
     "or nothing; auto takes what is best for a quarter of the inputs, of at least four.",
 )
+@click.option(
+    "--wide",
+    "wide",
+    metavar="LAYER[:w|:a]",
+    multiple=True,
+    help="Give a layer wider elements, composed of two digits, in twice the cycles for its weights "
+    "(:w) or its activations (:a), or in four times for both; `first`, `last` or its name.",
+)
 @output_path(
     "-o", "--output", metavar="FILE.onnx", required=True, help="The quantized network, ONNX."
 )
@@ -75,6 +84,7 @@ def quantize(
     clip: Clip,
     scaling: str,
     correction: str,
+    wide: tuple[str, ...],
     output: Path,
     json_file: Path | None,
 ) -> None:
@@ -104,6 +114,7 @@ def quantize(
             scaling=Scaling(scaling),
             method=None if correction == "auto" else Method(correction),
             fit_accumulators=datapath.accumulator_bits is None,
+            wide=wider.choose(graph, wide),
             batch=batch_of(values),
             progress=progress_bar,
         )
@@ -143,6 +154,7 @@ def quantize(
                 "results_snr_db": layer.results_snr,
                 "saturated": layer.saturated,
                 "accumulator_bits": layer.accumulator_bits,
+                "wide": "w" * product.wide_weights + "a" * product.wide_input,
             }
         )
     table.print()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scalewright.golden.calibration import Clip
+from scalewright.golden.composition import digit_pairs
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.layer import LayerResult
 from scalewright.golden.network import Part, Product, Region, as_real, run_network
@@ -115,6 +116,7 @@ def _load(product: Product, parts: list[Part], config: EngineConfig) -> LayerLoa
     size = config.datapath.vector_size
     for part in parts:
         rows, vectors = part.activations.elements.shape[:2]
+        vectors *= digit_pairs(part.layer.weights, part.activations)
         layer = part.layer.padded(config.channels)
         fits = vectors * config.groups <= config.depth
         busy = rows * vectors * layer.channels // config.lanes

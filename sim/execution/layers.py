@@ -1,15 +1,16 @@
 """Plays layers on the simulated engine, many small ones in one simulation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from scalewright.golden.composition import digit_pairs
 from scalewright.golden.config import EngineConfig
-from scalewright.golden.layer import Layer, LayerResult, run_layer
+from scalewright.golden.layer import LayerResult, run_layer
 from scalewright.golden.network import Part
-from scalewright.golden.quantized import Quantized
+from scalewright.golden.network.vectors import rearranged, scales_of
 from scalewright.sim.bench.plan import Outcome, Phase
 from scalewright.sim.execution.tiling import (
     ACTIVATIONS,
@@ -90,25 +91,22 @@ def pieces(part: Part, config: EngineConfig) -> Iterator[Part]:
 def taking(part: Part, rows: npt.NDArray[np.intp]) -> Part:
     """A layer on some of its rows."""
     activations = part.activations
-    scales = activations.scales
-    return Part(
-        part.layer,
-        replace(
-            activations,
-            elements=activations.elements[rows],
-            scales=None if scales is None else scales[rows],
-        ),
+    scales = scales_of(activations)
+    taken = rearranged(
+        activations, activations.elements[rows], None if scales is None else scales[rows]
     )
+    return Part(part.layer, taken)
 
 
 def rows_at_once(part: Part, config: EngineConfig) -> int:
     """Rows of activations that one simulation plays of a layer."""
-    return max(1, _VECTORS // _vectors(part.layer, part.activations, config))
+    return max(1, _VECTORS // _vectors(part, config))
 
 
 def words_of(part: Part, config: EngineConfig) -> int:
     """Words that are sent for a layer on its rows."""
     rows, vectors = part.activations.elements.shape[:2]
+    vectors *= digit_pairs(part.layer.weights, part.activations)
     channels = part.layer.padded(config.channels).channels
     fits = vectors * config.groups <= config.depth
     simulations = -(-rows // rows_at_once(part, config))
@@ -119,10 +117,11 @@ def words_of(part: Part, config: EngineConfig) -> int:
     return total
 
 
-def _vectors(layer: Layer, activations: Quantized, config: EngineConfig) -> int:
+def _vectors(part: Part, config: EngineConfig) -> int:
     """Activation vectors that one row takes."""
-    tiles = layer.padded(config.channels).channels // config.lanes
-    return int(activations.elements.shape[1]) * tiles
+    tiles = part.layer.padded(config.channels).channels // config.lanes
+    pairs = digit_pairs(part.layer.weights, part.activations)
+    return int(part.activations.elements.shape[1]) * pairs * tiles
 
 
 def _groups(parts: Sequence[Part], config: EngineConfig) -> Iterator[list[Part]]:
@@ -130,7 +129,7 @@ def _groups(parts: Sequence[Part], config: EngineConfig) -> Iterator[list[Part]]
     group: list[Part] = []
     total = 0
     for part in parts:
-        size = len(part.activations.elements) * _vectors(part.layer, part.activations, config)
+        size = len(part.activations.elements) * _vectors(part, config)
         if group and total + size > _VECTORS:
             yield group
             group, total = [], 0

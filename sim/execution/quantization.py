@@ -86,6 +86,7 @@ def quantize(
     scaling: Scaling = Scaling.NEAREST,
     method: Method | None = None,
     fit_accumulators: bool = False,
+    wide: Mapping[str, str] | None = None,
     batch: int,
     progress: Progress,
 ) -> Quantization:
@@ -99,6 +100,7 @@ def quantize(
         scaling: How per-vector scales of weights are rounded.
         method: What is corrected; by default what is best for inputs that were held out.
         fit_accumulators: Whether accumulators get wider where these inputs need it.
+        wide: Operands that get wider elements, by the name of their product.
         batch: How many inputs are computed at once.
         progress: Shows how far it is.
 
@@ -106,15 +108,22 @@ def quantize(
         ValueError: As `quantize_network` does.
     """
     count = _count(inputs)
-    wide = with_accumulators(config, 48) if fit_accumulators else config
+    widest = with_accumulators(config, 48) if fit_accumulators else config
     with progress("inputs in floats", count) as advance:
         network = quantize_network(
-            graph, inputs, wide, clip, scaling=scaling, batch=batch, progress=advance
+            graph,
+            inputs,
+            widest,
+            clip,
+            scaling=scaling,
+            wide=wide,
+            batch=batch,
+            progress=advance,
         )
     methods = 2 if method is None else 1
     with progress("products corrected", methods * len(network.products)) as advance:
         correction = correct(
-            network, graph, inputs, wide, method=method, batch=batch, progress=advance
+            network, graph, inputs, widest, method=method, batch=batch, progress=advance
         )
     network = correction.network
     size = fixed_batch(graph.inputs) or batch
@@ -197,8 +206,9 @@ def _layer_warnings(layers: list[LayerQuality], config: EngineConfig) -> Iterato
             f"accumulators of {have} bits overflow in {len(narrow)} layers, most in "
             f"{worst.product.name}: --accumulator-bits {worst.accumulator_bits} would hold them"
         )
-    longest = max(layers, key=lambda layer: layer.product.vectors).product
-    rows = longest.vectors * config.groups
+    products = [layer.product for layer in layers]
+    longest = max(products, key=lambda product: product.vectors * product.digit_pairs)
+    rows = longest.vectors * longest.digit_pairs * config.groups
     if rows > config.depth:
         yield (
             f"{longest.name} needs {rows:,} rows of the weight buffer, not {config.depth}: its "

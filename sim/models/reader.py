@@ -5,6 +5,7 @@ Nodes are told apart by their outputs: names may be missing, or changed since th
 
 import math
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,17 @@ from scalewright.golden.config import (
     OUTPUT_FRACTION_BITS,
     ActivationFunction,
     EngineConfig,
+    Format,
     OperandFormat,
+    WideFormat,
+    compose,
 )
 from scalewright.golden.network import Block, Network, Product, Quantize
 from scalewright.golden.network.blocks import spread
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
 from scalewright.golden.network.schedule import Item, schedule, taken_by
 from scalewright.golden.quantized import Quantized
+from scalewright.golden.wide import Wide
 from scalewright.sim.models.file import label_of
 from scalewright.sim.models.float_model import (
     array_of,
@@ -133,6 +138,7 @@ class ModelReader:
                 axis=axis,
                 right=axis == _RIGHT,
                 signed=None if axis == _RIGHT else self._format(node).signed,
+                wide=self._wide_format(node) if axis != _RIGHT else None,
             )
         if self._is_product(node):
             return self._product(node)
@@ -180,7 +186,9 @@ class ModelReader:
         group = attributes.pop("group", 1)
         giver = self._givers.get(node.input[1])
         right = giver is not None and giver.domain == DOMAIN
-        blocks = () if right else self._blocks(node, group)
+        source = self._givers.get(node.input[0])
+        wide = self._wide_format(source) if source is not None and not right else None
+        blocks = () if right else self._blocks(node, group, wide.digits if wide else None)
         channels = sum(len(block.weights.gamma) for block in blocks)
         units = self._constant(behind.input[2]).reshape(-1)
         if units.dtype != np.int32 or units.shape != (channels or 1,):
@@ -211,10 +219,38 @@ class ModelReader:
             unit=unit,
             gamma=gamma,
             signed=signed,
+            wide_input=wide is not None,
         )
 
-    def _format(self, node: onnx.NodeProto) -> OperandFormat:
+    def _is_wide(self, tensor: str) -> bool:
+        """Whether a tensor has wider elements: vectors without scales, where there are such."""
+        giver = self._givers.get(tensor)
+        if giver is None or giver.domain != DOMAIN or giver.op_type != "QuantizeElements":
+            return False
+        return self._config.output.scale_bits is not None
+
+    def _wide_format(self, node: onnx.NodeProto) -> WideFormat | None:
+        """The grid of a node that quantizes to wider elements; None for another one.
+
+        Raises:
+            ValueError: No grid of the datapath.
+        """
+        if not self._is_wide(node.output[0]):
+            return None
+        ends = tuple(node_attributes(node).get(name) for name in ("qmin", "qmax"))
+        datapath = self._config.datapath
+        for activations in datapath.activation_formats:
+            for weights in (None, datapath.weights):
+                with suppress(ValueError):
+                    _, grid = compose(datapath, weights=weights, activations=activations)
+                    if grid is not None and (grid.qmin, grid.qmax) == ends:
+                        return grid
+        raise ValueError(f"qmin and qmax must be those of a grid of {datapath}, not {ends}")
+
+    def _format(self, node: onnx.NodeProto) -> Format:
         """The format that a node quantizes to; of either sign, `qmin` says which."""
+        if (wide := self._wide_format(node)) is not None:
+            return wide
         formats = self._config.datapath.activation_formats
         qmin = node_attributes(node).get("qmin")
         return next((fmt for fmt in formats if fmt.qmin == qmin), formats[0])
@@ -236,7 +272,7 @@ class ModelReader:
 
     def _scale(self, node: onnx.NodeProto, right: bool = False) -> float:
         """The scale that a node has second."""
-        fmt = self._config.datapath.weights if right else self._format(node)
+        fmt: Format = self._config.datapath.weights if right else self._format(node)
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
         if node.op_type in _QUANTIZING:
@@ -265,7 +301,38 @@ class ModelReader:
             raise ValueError(f"its weights {tensor} must come from DequantizeLinear")
         return node
 
-    def _blocks(self, product: onnx.NodeProto, group: int) -> tuple[Block, ...]:
+    def _wide_blocks(
+        self,
+        node: onnx.NodeProto,
+        elements: npt.NDArray[Any],
+        group: int,
+        digits: OperandFormat | None,
+    ) -> tuple[Block, ...]:
+        """Weights of wider elements, for activations of some digits, or of none."""
+        datapath = self._config.datapath
+        fmt, _ = compose(datapath, weights=datapath.weights, activations=digits)
+        assert fmt is not None
+        gamma = self._constant(node.input[1])
+        if gamma.shape != elements.shape[:1] or not (np.isfinite(gamma) & (gamma >= 0)).all():
+            raise ValueError(f"{node.input[1]} must be {len(elements)} scales, not {gamma.shape}")
+        if type(group) is not int or group < 1 or len(elements) % group:
+            raise ValueError(f"its groups must divide {len(elements)} channels, not {group}")
+        blocks, start = [], 0
+        for block, first in spread(elements.astype(np.int32), group, datapath.vector_size):
+            weights = Wide(
+                elements=_vectors(block, datapath.vector_size),
+                gamma=gamma[start : start + len(block)],
+                format=fmt,
+                length=block.shape[-1],
+                coarse_axis=0,
+            )
+            blocks.append(Block(weights=weights, first=first))
+            start += len(block)
+        return tuple(blocks)
+
+    def _blocks(
+        self, product: onnx.NodeProto, group: int, digits: OperandFormat | None
+    ) -> tuple[Block, ...]:
         """Weights of a product, in the layout of scalewright.golden.network.product."""
         node = self._dequantize(product.input[1])
         axis = channel_axis(product.op_type)
@@ -282,6 +349,8 @@ class ModelReader:
             return np.ascontiguousarray(np.moveaxis(values, 1, -1) if axis == 0 else values.T)
 
         elements = arrange(self._constant(node.input[0]))
+        if fmt.scale_bits is not None and "block_size" not in node_attributes(node):
+            return self._wide_blocks(node, elements, group, digits)
         if abs(elements.astype(np.int64)).max() > -fmt.element_min:
             raise ValueError(f"its weights do not fit {fmt.element_bits} bits")
         if type(group) is not int or group < 1 or len(elements) % group:

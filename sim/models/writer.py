@@ -8,7 +8,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from scalewright.golden.activation import OPERATORS
-from scalewright.golden.config import ActivationFunction, EngineConfig, OperandFormat
+from scalewright.golden.composition import Operand
+from scalewright.golden.config import ActivationFunction, EngineConfig, Format, WideFormat
 from scalewright.golden.network import Network, Product, Quantize, Region
 from scalewright.golden.network.blocks import gather
 from scalewright.golden.quantized import Quantized
@@ -28,7 +29,7 @@ def scale_block(inputs: int, group: int, vector_size: int) -> int:
     return inputs if vector_size % inputs == 0 else 1
 
 
-def _flattened(weights: Quantized, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _flattened(weights: Operand, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Values (m, ..., J, V) of a block as (m, ..., K)."""
     return values.reshape(*values.shape[:-2], -1)[..., : weights.length]
 
@@ -150,9 +151,9 @@ class ModelWriter:
         The step says with what coarse scale, and whether to signed or unsigned elements.
         """
         right = axis == -2
-        fmt = self._config.datapath.weights
-        if not right:
-            fmt = self._config.datapath.activation_format(signed=step.signed)
+        fmt: Format = self._config.datapath.activation_format(signed=step.signed)
+        if isinstance(step, Quantize):
+            fmt = step.format(self._config)
         assert step.gamma is not None
         size = self._config.datapath.vector_size
         attributes: dict[str, Any] = {"qmin": float(fmt.qmin), "qmax": float(fmt.qmax)}
@@ -199,14 +200,14 @@ class ModelWriter:
         gamma = self._constant(f"{name}_gamma", product.gammas)
         target = self._fresh(f"{name}_weights")
         node = self._fresh(f"{name}_dequantize")
-        if fmt.scale_bits is None:
+        if fmt.scale_bits is None:  # nor have wider elements scales of vectors
             self._node("DequantizeLinear", (elements, gamma), target, node, axis=axis)
             return target
         # Those of channels, of which each block of channels has one.
         repeated = [
             _flattened(block.weights, np.repeat(block.weights.scales[..., None], size, axis=-1))
             for block in product.blocks
-            if block.weights.scales is not None
+            if isinstance(block.weights, Quantized) and block.weights.scales is not None
         ]
         block_size = scale_block(product.inputs, product.group, size)
         values = arrange(gathered(repeated)[..., ::block_size])
@@ -225,7 +226,9 @@ class ModelWriter:
         )
         return target
 
-    def _elements(self, name: str, values: npt.NDArray[Any], fmt: OperandFormat) -> str:
+    def _elements(self, name: str, values: npt.NDArray[Any], fmt: Format) -> str:
+        if isinstance(fmt, WideFormat):
+            return self._constant(name, values.astype(np.int8 if fmt.qmax < 128 else np.int16))
         if fmt.element_bits > 4:
             return self._constant(name, values)
         name = self._fresh(name)

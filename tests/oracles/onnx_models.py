@@ -170,12 +170,9 @@ def compare_steps(network: Network, config: EngineConfig, proto: Any, x: Floats)
     vectors: dict[str, Vectors] = {}
     for step in network.steps:
         if isinstance(step, Quantize):
-            fmt = config.datapath.weights
-            if not step.right:
-                fmt = config.datapath.activation_format(signed=step.signed)
             source = {**network.constants, **tensors}[step.input]
             vectors[step.output] = quantize_along(
-                source, step.axis, fmt, vector_size=size, gamma=step.gamma
+                source, step.axis, step.format(config), vector_size=size, gamma=step.gamma
             )
         elif isinstance(step, Product):
             names = [f"{step.name}_{part}" for part in ("rescale", "activation", "quantize")]

@@ -124,7 +124,10 @@ def layers_line(ran: NetworkRun, config: EngineConfig, inputs: int) -> str:
 
 def reloading_line(network: Network, config: EngineConfig) -> str | None:
     """Which layers load their weights again for every row, and what would help; None if none do."""
-    rows = {product.name: product.vectors * config.groups for product in network.products}
+    rows = {
+        product.name: product.vectors * product.digit_pairs * config.groups
+        for product in network.products
+    }
     longer = [name for name, needed in rows.items() if needed > config.depth]
     if not longer:
         return None

@@ -152,3 +152,52 @@ def test_operands_that_do_not_fit_name_the_product(tmp_path: Path) -> None:
         product.parts(left, right, config)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^node s .*: scale must be below 65536"):
         replace(product, unit=1e-30).parts(left, tensors[product.right or ""], config)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("notation", "options"),
+    [
+        ("4/4/4/6", {}),
+        ("4/4X/4/6", {}),
+        ("3/5U/6/4", {}),
+        ("4/4/8/8", {"scale_product_bits": 8}),
+        ("4/4X/8/8", {"scale_product_bits": 10}),
+    ],
+)
+@pytest.mark.parametrize("operands", ["w", "a", "wa"])
+def test_wider_elements_agree_with_onnx_runtime(
+    operands: str, notation: str, options: dict[str, int], tmp_path: Path
+) -> None:
+    body = """
+        a = Conv <pads=[1,1,1,1]> (x, k, b) c = Relu(a) d = Conv <group=2> (c, l) e = Relu(d)
+        f = Flatten(e) y = Gemm(f, w)
+    """
+    shapes: dict[str, tuple[int, ...]] = {"k": (6, 3, 3, 3), "b": (6,), "l": (8, 3, 1, 1)}
+    shapes["w"] = (8 * 25, 5)
+    constants = {key: uniform(i, *each) for i, (key, each) in enumerate(shapes.items())}
+    graph = models.graph_of(model("3,5,5->5", body, constants), tmp_path)
+    datapath = DatapathConfig.parse(notation, vector_size=4, accumulator_bits=48, **options)
+    config = EngineConfig(datapath=datapath)
+    x = uniform(20, 12, 3, 5, 5, low=0 if "U" in notation else -1)
+    wide = {"a_node": operands, "d_node": operands[:1], "y_node": operands}
+    if options:  # rounded scale products: both or none
+        if operands != "wa":
+            with pytest.raises(ValueError, match=r"^node a \(Conv a_node\): .*"):
+                quantize_network(graph, x, config, Clip("max"), wide={"a_node": operands})
+            return
+        del wide["d_node"]
+    network = quantize_network(graph, x, config, Clip("max"), wide=wide)
+    pairs = [product.digit_pairs for product in network.products]
+    assert pairs[::2] == [2 ** len(operands)] * 2
+    proto = models.write(network, config, "3,5,5->5")
+    models.compare_steps(network, config, proto, x)
+    onnx.save(proto, tmp_path / "quantized.onnx")
+    assert_same(read_model(tmp_path / "quantized.onnx"), (network, config))
+    # Closer than without.
+    plain = quantize_network(graph, x, config, Clip("max"))
+    exact = evaluate(graph, x)["y"]
+    errors = [
+        float(np.sum((as_real(run_network(each, x, config)["y"]) - exact) ** 2))
+        for each in (network, plain)
+    ]
+    assert errors[0] < errors[1]

@@ -140,6 +140,32 @@ def test_groups_and_products_of_activations(name: str, sample: int | None, tmp_p
         assert sum(sent) == count_words(network, x, _SIGNED)
 
 
+@pytest.mark.parametrize("notation", ["4/4/4/6", "4/4X/4/6"])
+def test_wider_elements(notation: str, tmp_path: Path) -> None:
+    body = "a = Conv <pads=[1,1,1,1]> (x, k) b = Relu(a) c = Conv <group=2> (b, l) y = Conv(c, m)"
+    shapes: dict[str, tuple[int, ...]] = {"k": (6, 3, 3, 3), "l": (8, 3, 1, 1), "m": (5, 8, 1, 1)}
+    constants = {key: uniform(i, *each) for i, (key, each) in enumerate(shapes.items())}
+    graph = models.graph_of(models.model("3,5,5->5,5,5", body, constants), tmp_path)
+    x = uniform(9, 3, 3, 5, 5)
+    datapath = DatapathConfig.parse(notation, vector_size=4)
+    # 36 rows, and so many more for digits: some sums do not fit the buffer at once.
+    config = EngineConfig(datapath=datapath, lanes=4, depth=32, post_lanes=2)
+    wide = {"a_node": "wa", "c_node": "w", "y_node": "a"}
+    network = quantize_network(graph, x, config, Clip("max"), wide=wide)
+    sent: list[int] = []
+    run = run_on_rtl(network, x, config, progress=sent.append)
+    assert run.mismatch_count == 0
+    golden = run_network(network, x, config)
+    for tensor, values in run.tensors.items():
+        assert np.array_equal(as_real(values), as_real(golden[tensor])), tensor
+    assert sum(sent) == count_words(network, x, config)
+    plain = run_on_rtl(quantize_network(graph, x, config, Clip("max")), x, config)
+    busy = [
+        layer.busy / before.busy for layer, before in zip(run.layers, plain.layers, strict=True)
+    ]
+    assert busy == [4, 2, 2]
+
+
 def test_another_seed_draws_other_rows(network: Network, images: Floats) -> None:
     runs = [run_on_rtl(network, images, _CONFIG, sample=5, seed=seed) for seed in (0, 0, 1)]
     # The draw is the same for a seed, and so is what is sent.
