@@ -262,6 +262,8 @@ class ModelReader:
         """
         if node.domain != DOMAIN or node.op_type not in _QUANTIZING or self._axes(node) - {axis}:
             return False
+        if self._is_wide(node.output[0]):
+            return False
         fraction_bits = math.log2(self._scale(node) / unit)
         return fraction_bits % 1 == 0 and fraction_bits in OUTPUT_FRACTION_BITS
 

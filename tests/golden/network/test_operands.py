@@ -185,7 +185,7 @@ def test_wider_elements_agree_with_onnx_runtime(
             with pytest.raises(ValueError, match=r"^node a \(Conv a_node\): .*"):
                 quantize_network(graph, x, config, Clip("max"), wide={"a_node": operands})
             return
-        del wide["d_node"]
+        wide["d_node"] = "wa"  # ONNX Runtime rounds no products of scales
     network = quantize_network(graph, x, config, Clip("max"), wide=wide)
     pairs = [product.digit_pairs for product in network.products]
     assert pairs[::2] == [2 ** len(operands)] * 2

@@ -18,6 +18,7 @@ from scalewright.golden.network import (
     as_real,
     run_network,
 )
+from scalewright.golden.quantized import Quantized
 from scalewright.sim.execution.networks import run_on_rtl
 from scalewright.sim.models.quantized_model import read_model, write_model
 from scalewright.sim.training import ExactNetwork, QatConfig, calibrate, convert, to_network
@@ -113,6 +114,7 @@ def test_network_of_all_operators_keeps_its_integers_and_scales() -> None:
         assert isinstance(source, Vectors)
         weights = layer.quantize_weight().as_golden()
         (block,) = product.blocks
+        assert isinstance(block.weights, Quantized)
         np.testing.assert_array_equal(np.abs(block.weights.elements), np.abs(weights.elements))
         np.testing.assert_array_equal(block.weights.scales, weights.scales)
         assert float(source.values.gamma) == layer.activation_gamma
