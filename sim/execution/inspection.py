@@ -12,7 +12,7 @@ from scalewright.golden.calibration import Clip
 from scalewright.golden.composition import digit_pairs
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.layer import LayerResult
-from scalewright.golden.network import Part, Product, Region, as_real, run_network
+from scalewright.golden.network import Network, Part, Product, Region, as_real, run_network
 from scalewright.golden.network.execution import run_golden
 from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, evaluate
@@ -76,15 +76,8 @@ def inspect(
         ValueError: As `quantize_network` does.
     """
     network = quantize_network(graph, inputs, config, Clip("max"))
-    loads: list[LayerLoad] = []
-    golden = run_golden(config)
-
-    def run(product: Product, parts: list[Part]) -> list[LayerResult]:
-        loads.append(_load(product, parts, config))
-        return golden(product, parts)
-
     name = network.outputs[0]
-    result = as_real(run_network(network, inputs, config, run=run, keep=[name])[name])
+    loads, result = loads_of(network, inputs, config)
     exact = evaluate(graph, inputs, keep=[name])[name]
     host: Counter[str] = Counter()
     for step in network.steps:
@@ -95,6 +88,22 @@ def inspect(
         host=dict(sorted(host.items())),
         snr_db=signal_to_noise_db(exact.astype(np.float64), result.astype(np.float64)),
     )
+
+
+def loads_of(
+    network: Network, inputs: Mapping[str, npt.NDArray[Any]], config: EngineConfig
+) -> tuple[list[LayerLoad], npt.NDArray[Any]]:
+    """What each product of a network takes for some inputs, and its first output in golden."""
+    loads: list[LayerLoad] = []
+    golden = run_golden(config)
+
+    def run(product: Product, parts: list[Part]) -> list[LayerResult]:
+        loads.append(_load(product, parts, config))
+        return golden(product, parts)
+
+    name = network.outputs[0]
+    tensors = run_network(network, inputs, config, run=run, keep=[name])
+    return loads, as_real(tensors[name])
 
 
 def stand_in(inputs: tuple[Input, ...], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
