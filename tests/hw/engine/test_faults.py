@@ -71,7 +71,7 @@ _RESCALER_FAULTS = {
     ),
     "relu-asks-for-the-sign-before-the-bias": Fault(
         "rescaler_lane",
-        {"_function == ...) & n_*[17]": "_function == ...) & s1_shifted_0[32]"},
+        {"_function & n_*[17]": "_function & s1_shifted_0[32]"},
     ),
     "accumulators-pass-through-relu": Fault(
         "rescaler_lane",
