@@ -54,11 +54,14 @@ demo: $(VENV)/core
 test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses auto --quiet
 
-# Every block and every configuration of the covering set in Amaranth's simulator, in Icarus and as a
-# flattened netlist, which `make test` has a sample of; `make regress-all` does it in Verilator.
+# Every block and every configuration of the covering set in Amaranth's simulator, in Icarus, as a
+# flattened netlist and in all linters, and what else is all of something that `make test` has a
+# sample of; `make regress-all` plays the covering set in Verilator.
 test-all: $(VENV)/test
 	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --quiet \
-		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py
+		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py \
+		tests/hw/verilog/test_area.py tests/hw/verilog/test_writer.py \
+		tests/hw/arithmetic/test_quantization.py
 
 # In each run other ones; `make test` has a thousand, always the same.
 fuzz: $(VENV)/test

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalewright.sim.simulators import process, surroundings
-from scalewright.sim.simulators.cache import discard_damaged, keep
+from scalewright.sim.simulators.cache import discard_damaged, first, keep
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError
 from scalewright.sim.simulators.toolchain import Toolchain, find_toolchain
 
@@ -89,6 +89,18 @@ def compile_design(
     """
     digest = hashlib.sha256("\0".join(_tools(main, options)).encode()).hexdigest()
     runtime = cache / f"runtime-{digest[:16]}"
+    with first(runtime):
+        _compile(module, main, options, folder, runtime, translated)
+
+
+def _compile(
+    module: str,
+    main: Main,
+    options: Options,
+    folder: Path,
+    runtime: Path,
+    translated: Callable[[], None],
+) -> None:
     if runtime.exists():
         discard_damaged(runtime)
     for compiled in runtime.glob("*.o"):

@@ -23,6 +23,7 @@ from scalewright.hw.arithmetic.quantization import (
     Magnitude,
     PeakScale,
 )
+from tests.benches.designs import ALL
 from tests.benches.faults import Fault, PortFault
 from tests.benches.gates import Gates
 from tests.benches.quantization import (
@@ -43,6 +44,8 @@ _FORMATS = [
     for signed in (True, False)
     for scale_bits in (None, *SCALE_BITS)
 ]
+# Every width of elements and of scales, signed and unsigned.
+_SOME_FORMATS = _FORMATS[::11]
 # Elements at wider scales are 2.7 thousand million: more than a simulation gets through.
 _WIDEST_SIMULATED = 8
 
@@ -62,7 +65,7 @@ def test_right_for_every_input_of_every_configuration(
     cases = {
         (build.__name__, str(fmt)): build(fmt, None)
         for build in builders
-        for fmt in _FORMATS
+        for fmt in (_FORMATS if ALL else _SOME_FORMATS)
         if not (build is scale_case and fmt.scale_bits is None)
         and not (build is element_case and (fmt.scale_bits or 0) > _WIDEST_SIMULATED)
     }
@@ -70,7 +73,8 @@ def test_right_for_every_input_of_every_configuration(
     assert {key: counts[case] for key, case in cases.items()} == {
         key: (case.combinations, 0) for key, case in cases.items()
     }
-    assert sum(checked for checked, _ in counts.values()) == combinations
+    if ALL:
+        assert sum(checked for checked, _ in counts.values()) == combinations
 
 
 def _find_wrong_element(

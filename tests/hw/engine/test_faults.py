@@ -113,7 +113,7 @@ _FAULTS = {
 
 @pytest.mark.parametrize("block", _FAULTS)
 def test_sees_nothing_wrong_with_sound_hardware(block: str) -> None:
-    verdict = regress(Regression(block, _CONFIG, transactions=_TRANSACTIONS, seed=0))
+    verdict = regress(Regression(block, _CONFIG, _TRANSACTIONS, seed=0, player="compiled"))
     assert verdict.failure is None, verdict.failure
 
 

@@ -61,7 +61,12 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "cluster.py"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        # The simulators of this tree.
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path.cwd()),
+            "SCALEWRIGHT_BUILD": str(Path.cwd() / "build"),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
