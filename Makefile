@@ -52,13 +52,13 @@ demo: $(VENV)/core
 	@$(BIN)/scalewright demo --json build/demo.json
 
 test: $(VENV)/test
-	@$(BIN)/python -m pytest --numprocesses auto --quiet
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet
 
 # Every block and every configuration of the covering set in Amaranth's simulator, in Icarus, as a
 # flattened netlist and in all linters, and what else is all of something that `make test` has a
 # sample of; `make regress-all` plays the covering set in Verilator.
 test-all: $(VENV)/test
-	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --quiet \
+	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet \
 		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py \
 		tests/hw/verilog/test_area.py tests/hw/verilog/test_writer.py \
 		tests/hw/arithmetic/test_quantization.py
@@ -69,7 +69,7 @@ fuzz: $(VENV)/test
 		tests/sim
 
 test-train: $(VENV)/test $(VENV)/train
-	@$(BIN)/python -m pytest --numprocesses auto --quiet \
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet \
 		tests/sim/training tests/sim/evidence tests/docs
 
 lint: $(VENV)/lint
