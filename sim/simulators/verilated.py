@@ -123,9 +123,8 @@ def _compile(
     translated()
     _run(_make(toolchain, options), folder, environment, options)
     if not runtime.exists():
-        shared = [f"{Path(main.shared).stem}.o"] if main.shared else []
-        compiled = [path.name for path in folder.glob(_RUNTIME_OBJECTS)]
-        keep(folder, runtime, [*compiled, *shared])
+        names = [path.name for path in folder.glob(_RUNTIME_OBJECTS)]
+        keep(folder, runtime, [*names, f"{Path(main.shared).stem}.o"] if main.shared else names)
 
 
 def _run(words: Sequence[str], folder: Path, environment: dict[str, str], options: Options) -> None:

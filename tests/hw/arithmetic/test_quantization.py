@@ -1,5 +1,6 @@
 """The steps of quantization: all inputs of all configurations, and their composition."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ _SOME_FORMATS = _FORMATS[::11]
 _WIDEST_SIMULATED = 8
 
 
-def _check(builders: list[Builder], formats: list[OperandFormat], folder: Path) -> int:
+def _check(builders: Sequence[Builder], formats: list[OperandFormat], folder: Path) -> int:
     """Check every input of every format; how many there are."""
     cases = {
         (build.__name__, str(fmt)): build(fmt, None)

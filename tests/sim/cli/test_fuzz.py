@@ -5,7 +5,7 @@ import functools
 import io
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,12 @@ def _without_compiler(*_: Any) -> None:
     raise ToolError("no compiler here")
 
 
+_generate_all: Callable[..., str] = generate
+
+
 def _generate(component: Any, **options: Any) -> str:
     """The Verilog of a component, but of an engine, of seconds, a text without contents."""
-    return "\n" if isinstance(component, Engine) else generate(component, **options)
+    return "\n" if isinstance(component, Engine) else _generate_all(component, **options)
 
 
 def _value(parameter: click.Parameter, command: str, dice: random.Random) -> str:
