@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from scalewright.hw.verilog import convert
 from tests.benches.designs import ALL
-from tests.tools.yosys import run_yosys
+from tests.tools.yosys import YOSYS, run_yosys
 
 
 class _Random(Component):
@@ -137,6 +137,7 @@ def _prove_text(text: str, component: Component, folder: Path, check: str = "") 
         f"opt_clean; sat -verify -prove-asserts {check} miter",
         folder,
         "-q",
+        program=YOSYS,
     )
 
 

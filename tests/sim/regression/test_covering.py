@@ -15,9 +15,8 @@ from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.amaranth import play, records
 from tests.benches.designs import DESIGNS, name_of, product_bits
-from tests.tools.linters import YOSYS
 from tests.tools.ppa import needs_programs
-from tests.tools.yosys import run_yosys
+from tests.tools.yosys import YOSYS, run_yosys
 
 needs_icarus = needs_programs("iverilog", "vvp")
 
