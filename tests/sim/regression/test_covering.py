@@ -14,7 +14,7 @@ from scalewright.sim.bench.case import Case
 from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.amaranth import play, records
-from tests.benches.designs import DESIGNS, name_of, product_bits
+from tests.benches.designs import ALL, DESIGNS, name_of, product_bits
 from tests.tools.ppa import needs_programs
 from tests.tools.yosys import YOSYS, run_yosys
 
@@ -25,7 +25,7 @@ _WORDS = 250
 
 # Of larger ones, gates take a minute to compile, and Icarus minutes to play all phases.
 _MOST_PRODUCT_BITS_AS_GATES = 512
-_MOST_PRODUCT_BITS = 1024
+_MOST_PRODUCT_BITS = 1024 if ALL else 512
 
 
 def _short(cases: list[Case]) -> Case:
