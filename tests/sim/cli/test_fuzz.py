@@ -104,7 +104,10 @@ _generate_all: Callable[..., str] = generate
 
 def _generate(component: Any, **options: Any) -> str:
     """The Verilog of a component, but of an engine, of seconds, a text without contents."""
-    return "\n" if isinstance(component, Engine) else _generate_all(component, **options)
+    if not isinstance(component, Engine):
+        return _generate_all(component, **options)
+    component._MustUse__used = True  # or Amaranth warns of it
+    return "\n"
 
 
 def _value(parameter: click.Parameter, command: str, dice: random.Random) -> str:
