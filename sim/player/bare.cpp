@@ -4,11 +4,13 @@
 // comparison, results in a file) is measured against it.
 #include <chrono>
 #include <fstream>
+#include <memory>
 #include <vector>
 
 #include "design.h"
 #include "outcome.h"
 #include "plan.h"
+#include "ports_by_name.h"
 
 int main(int count, char** arguments) {
     if (count < 2) return 2;
@@ -17,8 +19,8 @@ int main(int count, char** arguments) {
     const Plan plan = read_plan(folder + "/plan.txt", words);
     const Phase& phase = plan.phases.front();
     VerilatedContext context;
-    Vtop top(&context, "TOP");
-    const Ports ports(top);
+    const std::unique_ptr<Design> top(new_design(&context));
+    const Ports ports(*top);
     unsigned char *clk = ports.bit("clk"), *rst = ports.bit("rst");
     const auto [result, result_width] = plan.outputs.front();
     const Stream results = ports.stream(result, result_width);
@@ -28,13 +30,13 @@ int main(int count, char** arguments) {
     int64_t cycles = 0;
     const auto clock = [&] {
         *clk = 0;
-        top.eval();
+        top->eval();
         *clk = 1;
         context.timeInc(1);
     };
     *rst = 1;
     clock();
-    top.eval();
+    top->eval();
     *rst = 0;
     *results.ready = 1;
     const auto started = std::chrono::steady_clock::now();
@@ -51,7 +53,7 @@ int main(int count, char** arguments) {
         for (size_t at = 0; at < inputs.size(); ++at)
             sent[at] += *inputs[at].valid & *inputs[at].ready;
         wanted -= *results.valid;
-        top.eval();
+        top->eval();
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
     for (const auto& [name, width] : plan.outputs)

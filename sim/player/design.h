@@ -1,47 +1,27 @@
-// The Verilated design and its ports, by name.
+// The Verilated design and its ports, by name; design.cpp has what knows the design itself.
 #pragma once
 
-#include <map>
-#include <stdexcept>
-#include <string>
+#include <cstddef>
 
-#include "Vtop.h"
-#include "ports.h"  // written for each design
-#include "streams.h"
 #include "verilated.h"
 
-// The design lacks a port, or has another one in its place.
-struct PortError : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+class VerilatedVcdC;
 
 struct Port {
+    const char* name;
     unsigned width;
     void* value;
 };
 
-class Ports {
+class Design {
   public:
-    explicit Ports(Vtop& top) : ports_ PORTS(&top) {}
+    virtual ~Design() = default;
+    virtual void eval() = 0;
+    virtual void final() = 0;
+    virtual void trace(VerilatedVcdC* waves) = 0;
 
-    unsigned char* bit(const std::string& name) const {
-        return static_cast<unsigned char*>(find(name, 1));
-    }
-
-    Stream stream(const std::string& name, unsigned width) const {
-        return {name, width, find(name + "_payload", width), bit(name + "_valid"),
-                bit(name + "_ready")};
-    }
-
-  private:
-    void* find(const std::string& name, unsigned width) const {
-        const auto found = ports_.find(name);
-        if (found == ports_.end()) throw PortError("has no port " + name);
-        if (found->second.width != width)
-            throw PortError("has " + std::to_string(found->second.width) + " bits in port " +
-                            name + ", not " + std::to_string(width));
-        return found->second.value;
-    }
-
-    std::map<std::string, Port> ports_;
+    const Port* ports = nullptr;
+    size_t port_count = 0;
 };
+
+Design* new_design(VerilatedContext* context);

@@ -11,6 +11,7 @@
 #include "design.h"
 #include "outcome.h"
 #include "plan.h"
+#include "ports_by_name.h"
 #include "streams.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
@@ -34,7 +35,7 @@ class Bench {
 #if VM_TRACE
         context_.traceEverOn(true);
 #endif
-        top_ = std::make_unique<Vtop>(&context_, "TOP");
+        top_.reset(new_design(&context_));
         const Ports ports(*top_);
         clk_ = ports.bit("clk");
         rst_ = ports.bit("rst");
@@ -145,7 +146,7 @@ class Bench {
         if (waves_from_ <= context_.time() / 1000) {
             if (!waves_) {
                 waves_ = std::make_unique<VerilatedVcdC>();
-                top_->trace(waves_.get(), 99);
+                top_->trace(waves_.get());
                 waves_->open((folder_ + "/dump.vcd").c_str());
             }
             waves_->dump(context_.time());
@@ -193,7 +194,7 @@ class Bench {
     uint64_t* progress_;  // words sent, of all phases
     uint64_t waves_from_;  // ns
     VerilatedContext context_;
-    std::unique_ptr<Vtop> top_;
+    std::unique_ptr<Design> top_;
     unsigned char *clk_ = nullptr, *rst_ = nullptr;
 #if VM_TRACE
     std::unique_ptr<VerilatedVcdC> waves_;

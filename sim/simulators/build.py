@@ -10,6 +10,7 @@ import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 
 from scalewright.sim.bench.design import Design
@@ -32,6 +33,14 @@ PLAYERS = (COCOTB, COMPILED)
 
 # Words from which on an optimised program is worth its build: some ten seconds of playing.
 _LONG_RUN = 200_000
+
+
+# Of threads that ask for the same, one builds it.
+_locks: dict[Path, Lock] = {}
+
+
+def _lock_of(folder: Path) -> Lock:
+    return _locks.setdefault(folder, Lock())
 
 
 class BuildError(Exception):
@@ -121,13 +130,16 @@ def build(
     if not optimised and not folder.exists():
         options = replace(options, optimised=False)
         folder = place(options)
-    if folder.exists():
-        discard_damaged(folder)
-    if not folder.exists():
-        _build(design, options, simulator, cache, folder)
-        damage = fault(folder)
-        if damage is not None:
-            raise BuildError(f"{folder} {damage}, though it has just been built: is the disk full?")
+    with _lock_of(folder):
+        if folder.exists():
+            discard_damaged(folder)
+        if not folder.exists():
+            _build(design, options, simulator, cache, folder)
+            damage = fault(folder)
+            if damage is not None:
+                raise BuildError(
+                    f"{folder} {damage}, though it has just been built: is the disk full?"
+                )
     return Build(folder.resolve(), design, waves, simulator)
 
 

@@ -4,12 +4,14 @@ Each has a list of its files and their hashes, so that what was damaged since is
 used.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalewright.sim.simulators.place import build_folder
@@ -34,6 +36,24 @@ def keep(scratch: Path, folder: Path, names: Sequence[str]) -> None:
             # Somebody else was faster, with the same content.
             if not folder.exists():
                 raise
+
+
+@contextmanager
+def first(folder: Path) -> Iterator[None]:
+    """While a folder is missing, let one process at a time make it, and the others wait for it."""
+    parent = None
+    with suppress(OSError):  # a file system without locks: all make it
+        if not folder.exists():
+            parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(parent, fcntl.LOCK_EX)
+            if folder.exists():
+                os.close(parent)
+                parent = None
+    try:
+        yield
+    finally:
+        if parent is not None:
+            os.close(parent)
 
 
 def written_text(key: str, write: Callable[[], str]) -> str:

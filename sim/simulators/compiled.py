@@ -18,6 +18,7 @@ from scalewright.sim.simulators.toolchain import find_toolchain
 from scalewright.sim.simulators.verilated import PREFIX, Main
 
 _FOLDER = Path(player.__file__).parent
+_DESIGN = "design.cpp"
 _PORT = re.compile(r"VL_(?:IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)(?:,\d+)?\);")
 
 
@@ -33,7 +34,7 @@ class CompiledPlayer(Simulator):
     waves_file = "dump.vcd"
 
     def __init__(self, main: str = "player.cpp") -> None:
-        self._main = Main((main,))
+        self._main = Main(_DESIGN, shared=main, shared_sources=tuple(_sources().values()))
 
     def find(self) -> str:
         """Find the tools, and return their version."""
@@ -41,11 +42,7 @@ class CompiledPlayer(Simulator):
 
     def ingredients(self, options: Options) -> tuple[str, ...]:
         """What goes into a build beside the design."""
-        return (
-            *verilated.ingredients(self._main, options),
-            *self._main.sources,
-            *_sources().values(),
-        )
+        return verilated.ingredients(self._main, options)
 
     def program(self, module: str) -> str:
         """Name of the file that a build of this top-level module is."""
@@ -100,7 +97,8 @@ def _sources() -> Mapping[str, str]:
 def _ports(header: str) -> str:
     """The ports of a Verilated design, by name, from its header."""
     rows = [
-        f'    {{"{name}", {{{int(high) - int(low) + 1}, &(top)->{name}}}}}, \\'
+        f'    {{"{name}", {int(high) - int(low) + 1}, &(top).{name}}}, \\'
         for name, high, low in _PORT.findall(header)
     ]
-    return "\n".join(["#pragma once", "#define PORTS(top) { \\", *rows, "}", ""])
+    count = f"#define PORT_COUNT {len(rows)}"
+    return "\n".join(["#pragma once", count, "#define PORTS(top) { \\", *rows, "}", ""])

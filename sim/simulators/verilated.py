@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalewright.sim.simulators import process, surroundings
-from scalewright.sim.simulators.cache import discard_damaged, keep
+from scalewright.sim.simulators.cache import discard_damaged, first, keep
 from scalewright.sim.simulators.simulator import TIMESCALE, Options, RefusalError
 from scalewright.sim.simulators.toolchain import Toolchain, find_toolchain
 
@@ -31,7 +31,7 @@ _LINT = ("-Wall",)
 # of cells have, are none of a testbench that looks once in a cycle.
 _NO_LINT = ("-Wno-fatal", "--no-timing")
 
-# Verilator's run-time library: 10 s to compile, the same for every design.
+# Verilator's run-time library: 10 s to compile, the same for every design, as is most of a player.
 _RUNTIME_OBJECTS = "verilated*.o"
 
 # A link in the folder of a build to Verilator. Thus all that make and the compiler read are names
@@ -48,12 +48,16 @@ class Main:
     """The main program around a design.
 
     Attributes:
-        sources: Its C++ files, in the folder of the build.
+        source: Its C++ file, in the folder of the build, or of its part that knows the design.
         arguments: Further arguments of Verilator.
+        shared: The C++ file of the part that is the same for every design; none where empty.
+        shared_sources: All that goes into that part.
     """
 
-    sources: tuple[str, ...]
+    source: str
     arguments: tuple[str, ...] = ()
+    shared: str = ""
+    shared_sources: tuple[str, ...] = ()
 
 
 def ingredients(main: Main, options: Options) -> tuple[str, ...]:
@@ -85,9 +89,21 @@ def compile_design(
     """
     digest = hashlib.sha256("\0".join(_tools(main, options)).encode()).hexdigest()
     runtime = cache / f"runtime-{digest[:16]}"
+    with first(runtime):
+        _compile(module, main, options, folder, runtime, translated)
+
+
+def _compile(
+    module: str,
+    main: Main,
+    options: Options,
+    folder: Path,
+    runtime: Path,
+    translated: Callable[[], None],
+) -> None:
     if runtime.exists():
         discard_damaged(runtime)
-    for compiled in runtime.glob(_RUNTIME_OBJECTS):
+    for compiled in runtime.glob("*.o"):
         copied = shutil.copy(compiled, folder)
         # Newer than the makefile that Verilator is about to write: make leaves it as it is.
         os.utime(copied, times=(time.time() + 3600,) * 2)
@@ -100,10 +116,15 @@ def compile_design(
         # The script around it would write the absolute path into the makefiles.
         command = str(toolchain.verilator / "verilator_bin")
     _run([command, *_to_cpp(module, main, options)], folder, environment, options)
+    # In one file with the design: it includes the same headers, most of what a small one costs.
+    with (folder / f"{PREFIX}_classes.mk").open("a") as classes:
+        classes.write(f"VM_CLASSES_FAST += {Path(main.source).stem}\n")
+        classes.write(f"VM_GLOBAL_FAST += {Path(main.shared).stem}\n")
     translated()
     _run(_make(toolchain, options), folder, environment, options)
     if not runtime.exists():
-        keep(folder, runtime, [path.name for path in folder.glob(_RUNTIME_OBJECTS)])
+        names = [path.name for path in folder.glob(_RUNTIME_OBJECTS)]
+        keep(folder, runtime, [*names, f"{Path(main.shared).stem}.o"] if main.shared else names)
 
 
 def _run(words: Sequence[str], folder: Path, environment: dict[str, str], options: Options) -> None:
@@ -125,6 +146,8 @@ def _tools(main: Main, options: Options) -> tuple[str, ...]:
         str(toolchain.verilator),
         *_OPTIONS,
         *main.arguments,
+        main.shared,
+        *main.shared_sources,
         *TIMESCALE,
         str(options.waves),
     )
@@ -148,7 +171,6 @@ def _to_cpp(module: str, main: Main, options: Options) -> list[str]:
         *_arguments(options),
         *main.arguments,
         *("--timescale", "/".join(TIMESCALE)),
-        *main.sources,
         f"{module}.v",
     ]
 

@@ -22,7 +22,7 @@ _LIBRARIES = ".libraries"
 _COCOTB_MAIN = "verilator.cpp"
 _MAIN = "coupling.cpp"
 _LINK = f"-Wl,-rpath,\\$$ORIGIN/{_LIBRARIES} -L{_LIBRARIES} -lcocotbvpi_verilator"
-_COUPLED = Main((_MAIN, "public.vlt"), ("--vpi", "-LDFLAGS", _LINK))
+_COUPLED = Main(_MAIN, ("public.vlt", "--vpi", "-LDFLAGS", _LINK))
 
 
 class Verilator(CocotbSimulator):

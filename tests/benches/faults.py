@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, connect, flipped
 
 from scalewright.sim.blocks import Config, design_of
 from scalewright.sim.regression.regress import Regression, Verdict, regress
+from scalewright.sim.simulators.build import COMPILED
 from tests.benches import amaranth
 
 # Of a faulty component and the sound one in it: assigns what is wrong.
@@ -49,7 +50,9 @@ class Fault:
         """What the regression of a block says where its Verilog has the fault."""
         path = folder / "faulty.v"
         path.write_text(self.insert(design_of(block, config).verilog))
-        return regress(Regression(block, config, transactions=transactions, seed=0, verilog=path))
+        return regress(
+            Regression(block, config, transactions, seed=0, verilog=path, player=COMPILED)
+        )
 
 
 def _pattern(sound: str) -> re.Pattern[str]:

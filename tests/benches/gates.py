@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scalewright.hw.verilog import convert
 from tests.benches.faults import Fault
-from tests.tools.yosys import run_yosys
+from tests.tools.yosys import YOSYS, run_yosys
 
 # A register is a wire here: an output shows what it is after the next clock edge.
 _NO_REGISTERS = """
@@ -69,7 +69,7 @@ class Gates:
         verilog = convert(component, name="top")
         (folder / "top.v").write_text(verilog if fault is None else fault.insert(verilog))
         (folder / "no_registers.v").write_text(_NO_REGISTERS)
-        run_yosys(_SCRIPT, folder, "-q")
+        run_yosys(_SCRIPT, folder, "-q", program=YOSYS)
         header, *lines = (folder / "top.aag").read_text().splitlines()
         inputs, latches, outputs, ands = (int(count) for count in header.split()[2:])
         assert latches == 0

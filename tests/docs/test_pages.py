@@ -71,12 +71,13 @@ def run_command(command: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a checkout's root, with a build folder of its own but for the simulators."""
+    """A folder like a checkout's root, with a build folder of its own but for what is kept."""
     for name in ("golden", "hw", "sim", "examples", "docs", "Makefile", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (ROOT / "build/sim").mkdir(parents=True, exist_ok=True)
     (tmp_path / "build").mkdir()
-    (tmp_path / "build/sim").symlink_to(ROOT / "build/sim")
+    for kept in ("sim", "verilog"):
+        (ROOT / "build" / kept).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "build" / kept).symlink_to(ROOT / "build" / kept)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

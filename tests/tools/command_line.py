@@ -1,8 +1,12 @@
 """Runs the command line in a process of its own."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from scalewright.sim.simulators.build import VERILATOR, build
+from tests.benches.stage import stage
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -26,3 +30,11 @@ def use_build_folder(folder: Path) -> None:
     build = Path.cwd() / "build"
     build.mkdir(exist_ok=True)
     (folder / "build").symlink_to(build)
+
+
+def lend_libraries(folder: Path, *, waves: bool = False) -> None:
+    """Copy the run-time library of simulators, ten seconds of compiling, into a build folder."""
+    for recording in (False, True) if waves else (False,):
+        build(stage(), lint=False, simulator=VERILATOR, waves=recording)
+    for library in Path("build/sim").glob("runtime-*"):
+        shutil.copytree(library, folder / "sim" / library.name, dirs_exist_ok=True)

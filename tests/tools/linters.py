@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scalewright.sim.simulators.toolchain import find_toolchain
+from tests.tools.yosys import YOSYS
 
 # Debian's; optional.
 ICARUS = shutil.which("iverilog")
-YOSYS = shutil.which("yosys", path=f"/usr/bin{os.pathsep}/usr/local/bin")
 
 
 def _say(command: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> str:

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Debian's, where it is installed: a program of the machine, several times as fast as the wheel's
+# WebAssembly.
+YOSYS = shutil.which("yosys", path=f"/usr/bin{os.pathsep}/usr/local/bin")
+
 
 def run_yosys(script: str, folder: Path, *options: str, program: str | None = None) -> str:
     """Run a script in a folder, and return what Yosys printed; it must succeed.

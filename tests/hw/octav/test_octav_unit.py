@@ -13,7 +13,7 @@ from scalewright.hw.octav import OctavUnit
 from scalewright.sim.blocks import design_of
 from scalewright.sim.regression.configurations import sample
 from scalewright.sim.regression.regress import Regression, regress
-from scalewright.sim.simulators.build import build
+from scalewright.sim.simulators.build import PLAYER, build
 from scalewright.sim.simulators.simulation import simulate
 from scalewright.sim.stimulus import tensors as octav_stimulus
 from scalewright.sim.testbenches.octav import case, golden, step_latency
@@ -86,7 +86,7 @@ def test_vector_of_64_takes_at_most_160_cycles_on_average() -> None:
     design = design_of("octav", config)
     tensors = octav_stimulus.vectors(config, 1000, 64, 4, 0)
     played = case(design, config, "gaussian", tensors)
-    run = simulate(build(design), [played.phase])
+    run = simulate(build(design, simulator=PLAYER), [played.phase])
     assert run.failure is None
     cycles = run.outcomes[0].cycles
     assert cycles == played.cycles
@@ -114,7 +114,7 @@ def test_regression_sees_a_defect(pattern: str, replacement: str, tmp_path: Path
     assert count == 1, good
     path = tmp_path / "octav.v"
     path.write_text(bad)
-    verdict = regress(Regression("octav", config, transactions=200, seed=1, verilog=path))
+    verdict = regress(Regression("octav", config, 200, seed=1, verilog=path, player="compiled"))
     assert verdict.failure is not None
     assert "golden: steps" in verdict.failure
 
@@ -153,7 +153,7 @@ def test_regression_sees_a_fault_where_nothing_is_outside(
     assert count == 1
     path = tmp_path / "octav.v"
     path.write_text(bad)
-    verdict = regress(Regression("octav", config, transactions=200, seed=1, verilog=path))
+    verdict = regress(Regression("octav", config, 200, seed=1, verilog=path, player="compiled"))
     assert verdict.failure is not None
     assert verdict.failure.startswith("phase corners")
     assert "golden: steps" in verdict.failure

@@ -44,7 +44,7 @@ from scalewright.sim.stimulus.layers import random_layer
 from scalewright.sim.testbenches import octav as tb_octav
 from scalewright.sim.testbenches import vector_mac as tb_vector_mac
 from scalewright.sim.testbenches.engine import engine_phase
-from tests.tools.yosys import run_yosys
+from tests.tools.yosys import YOSYS, run_yosys
 
 _PLAIN = DatapathConfig.parse("2/2/-/-", vector_size=4, accumulator_bits=16)
 _SCALED = DatapathConfig.parse("2/2U/2/2", vector_size=4, scale_product_bits=2, accumulator_bits=16)
@@ -113,6 +113,7 @@ def _prove(make: Callable[[], Component], check: str, folder: Path, *, fault: An
         f"memory_map; opt; sat -verify -prove-asserts -set-init-zero -seq 1 {check} miter",
         folder,
         "-q",
+        program=YOSYS,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig, EngineConfig, OctavConfig
 from scalewright.sim.blocks import Config, design_of
+from tests.benches.designs import ONLY_IN_ALL
 from tests.tools.yosys import run_yosys
 
 # Enables and resets become gates: `opt` would undo that, hence its parts.
@@ -47,7 +48,8 @@ def yardstick(tmp_path_factory: pytest.TempPathFactory) -> int:
         ("vector-quantizer", _engine(4), 0.43),
         ("vector-quantizer", _engine(16), 1.12),
         ("rescaler", _engine(1), 0.42),
-        ("rescaler", _engine(4), 1.65),
+        # Minutes.
+        pytest.param("rescaler", _engine(4), 1.65, marks=ONLY_IN_ALL),
         ("octav", OctavConfig(resident=False), 0.54),
         ("octav", OctavConfig(resident=False, depth=64), 0.45),
     ],

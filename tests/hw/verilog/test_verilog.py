@@ -12,8 +12,7 @@ from amaranth.lib import wiring
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.hw.verilog import PortStyle, check_name, describe
 from scalewright.sim.blocks import BLOCKS, Config, design_of
-from scalewright.sim.regression.configurations import sample
-from tests.benches.designs import DESIGNS
+from tests.benches.designs import DESIGNS, few
 from tests.tools.linters import LINTERS, complaints
 from tests.tools.yosys import run_yosys
 
@@ -119,7 +118,7 @@ def test_header_tells_the_configuration_and_the_fields() -> None:
 @pytest.mark.parametrize("style", PortStyle)
 @pytest.mark.parametrize("block", BLOCKS)
 def test_ports_are_those_described(block: str, style: PortStyle) -> None:
-    design = design_of(block, sample(block)[0], name="top", style=style)
+    design = design_of(block, few(block)[-1], name="top", style=style)
     header = design.verilog.partition("\nmodule top (")[2].partition(");")[0]
     ports = re.findall(r"^  (input|output)(?: reg)?(?: \[(\d+):0\])? (\w+)", header, re.MULTILINE)
     declared = {(name, direction, int(high or 0) + 1) for direction, high, name in ports}
@@ -135,7 +134,7 @@ def test_ports_are_those_described(block: str, style: PortStyle) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_names_are_plain_and_of_the_file(block: str) -> None:
     for name in ("top", "a1"):
-        verilog = design_of(block, sample(block)[0], name=name).verilog
+        verilog = design_of(block, few(block)[-1], name=name).verilog
         modules = re.findall(r"^module (.+?) \($", verilog, re.MULTILINE)
         assert len(modules) == len(set(modules))
         assert modules[0] == name

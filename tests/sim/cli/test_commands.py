@@ -1,4 +1,4 @@
-"""The command line as users meet it: real commands in processes of their own."""
+"""The command line as users meet it: most commands in processes of their own."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import pytest
 from scalewright.sim.cli import COMMANDS
 from tests.tools.command_line import run as _run
 from tests.tools.command_line import use_build_folder
+from tests.tools.shell import call
 
 
 @pytest.fixture
@@ -114,14 +115,20 @@ _COMPARE = ("compare", "w.npy", "a.npy", "--config", "4/4/4/6")
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_bad_input_is_one_line_and_status_2(
-    arguments: tuple[str, ...], message: str, folder: Path
+    arguments: tuple[str, ...],
+    message: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     before = sorted(path.name for path in folder.iterdir())
-    done = _run(*arguments, cwd=folder)
-    assert done.returncode == 2, done.stderr
-    assert re.fullmatch(r"scalewright: .+\n", done.stderr), done.stderr
-    assert re.search(message, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr
+    monkeypatch.chdir(folder)
+    status = call(*arguments)
+    printed = capfd.readouterr()
+    assert status == 2, printed.err
+    assert re.fullmatch(r"scalewright: .+\n", printed.err), printed.err
+    assert re.search(message, printed.err)
+    assert "Traceback" not in printed.out
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -138,10 +145,15 @@ def test_missing_tool_is_one_line_and_status_2(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
-    done = _run(command, "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert f"Example:\n    scalewright {command}" in done.stdout
+def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(command, "--help") == 0
+    assert f"Example:\n    scalewright {command}" in capsys.readouterr().out
+
+
+def test_bad_input_ends_a_process_with_status_2(folder: Path) -> None:
+    done = _run("generate", "4/4/4", "-o", "out.v", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"scalewright: notation must be W/A/ws/as, .*\n", done.stderr)
 
 
 def test_help_lists_the_commands(tmp_path: Path) -> None:

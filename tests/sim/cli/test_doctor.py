@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ _KEY = "0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache with a build, a library, a recording, and what a killed process left."""
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     for find in (find_toolchain, find_icarus):
@@ -28,7 +29,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "waves" / "mac.vcd").write_text("")
     (folder / "runs" / "scratch-left").mkdir(parents=True)
     (folder / "engine-failed.log").write_text("")
-    return folder
+    yield folder
+    for find in (find_toolchain, find_icarus):
+        find.cache_clear()
 
 
 def _doctor(*arguments: str) -> Result:

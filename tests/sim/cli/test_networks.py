@@ -1,7 +1,8 @@
-"""Networks on the command line, as users meet them: real commands in processes of their own."""
+"""Networks on the command line: what works, in processes of their own, as users meet it."""
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ import pytest
 from scalewright.sim.demo.digits.models import CONVOLUTIONAL, calibration_images
 from scalewright.sim.demo.digits.network import Digits
 from tests.tools.command_line import run, use_build_folder
+from tests.tools.shell import call
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with images, labels and a quantized network, and the simulators of this tree."""
+    """A folder with images, labels and a float network, and the simulators of this tree."""
+    return _fill(tmp_path)
+
+
+def _fill(tmp_path: Path) -> Path:
     use_build_folder(tmp_path)
     digits = Digits.load()
     np.save(tmp_path / "calibration.npy", calibration_images())
@@ -30,10 +36,19 @@ def folder(tmp_path: Path) -> Path:
 _QUANTIZE = ("quantize", "float.onnx", "--calibrate", "calibration.npy", "--config", "4/4U/4/6")
 
 
-@pytest.fixture
-def quantized(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def quantized_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = _fill(tmp_path_factory.mktemp("quantized"))
     done = run(*_QUANTIZE, "--json", "quantize.json", "-o", "vsq.onnx", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture
+def quantized(folder: Path, quantized_once: Path) -> Path:
+    """The folder, with the quantized network."""
+    for name in ("quantize.json", "vsq.onnx"):
+        shutil.copy(quantized_once / name, folder)
     return folder
 
 
@@ -92,13 +107,19 @@ def test_quantizes_and_runs_on_the_engine_without_mismatches(quantized: Path) ->
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_bad_input_is_one_line_and_status_2(
-    arguments: tuple[str, ...], message: str, quantized: Path
+    arguments: tuple[str, ...],
+    message: str,
+    quantized: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     before = sorted(path.name for path in quantized.iterdir())
-    done = run(*arguments, cwd=quantized)
-    assert done.returncode == 2, done.stderr
-    assert re.fullmatch(r"scalewright: .+\n", done.stderr), done.stderr
-    assert re.search(message, done.stderr), done.stderr
+    monkeypatch.chdir(quantized)
+    status = call(*arguments)
+    said = capfd.readouterr().err
+    assert status == 2, said
+    assert re.fullmatch(r"scalewright: .+\n", said), said
+    assert re.search(message, said), said
     assert sorted(path.name for path in quantized.iterdir()) == before
 
 

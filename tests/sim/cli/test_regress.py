@@ -8,7 +8,7 @@ import pytest
 
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
-from tests.tools.command_line import run
+from tests.tools.command_line import run, use_build_folder
 from tests.tools.ppa import needs_programs
 from tests.tools.yosys import run_yosys
 
@@ -26,6 +26,7 @@ def verilog() -> str:
 
 @pytest.mark.parametrize("simulator", _SIMULATORS)
 def test_plays_a_synthesised_netlist(simulator: str, verilog: str, tmp_path: Path) -> None:
+    use_build_folder(tmp_path)
     (tmp_path / "mac.v").write_text(verilog)
     script = "read_verilog mac.v; synth -flatten -top vector_mac; write_verilog netlist.v"
     run_yosys(script, tmp_path, "-q")
@@ -64,6 +65,7 @@ def test_unfit_file_is_one_line_and_status_2(
 ) -> None:
     unfit, count = re.subn(pattern, replacement, verilog)
     assert count >= 1
+    use_build_folder(tmp_path)
     (tmp_path / "unfit.v").write_text(unfit)
     done = run(*_COMMAND, "unfit.v", "--simulator", simulator, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

@@ -20,7 +20,9 @@ def test_mapped_netlist_passes_the_regression(preset: str, tmp_path: Path) -> No
     measure(subject, digits_tensors(), CellFiles(), osu_library(), tmp_path, vectors=100)
     netlist = tmp_path / subject.slug / "module.v"
     assert "FAX1" in netlist.read_text()
-    verdict = regress(Regression("vector-mac", subject.config, 1000, 0, None, False, netlist))
+    verdict = regress(
+        Regression("vector-mac", subject.config, 1000, 0, verilog=netlist, player="compiled")
+    )
     assert verdict.mismatches == 0
     assert verdict.results > 1000
     assert verdict.failure is None

@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 from amaranth.lib.wiring import Component
 
-from scalewright.golden.config import MANTISSA_BITS
 from scalewright.sim.bench.case import Case
 from scalewright.sim.blocks import BLOCKS, design_of
 from scalewright.sim.regression.regress import Regression, regress
 from tests.benches.amaranth import play, records
-from tests.benches.designs import DESIGNS, name_of
-from tests.tools.linters import YOSYS
+from tests.benches.designs import ALL, DESIGNS, name_of, product_bits
 from tests.tools.ppa import needs_programs
-from tests.tools.yosys import run_yosys
+from tests.tools.yosys import YOSYS, run_yosys
 
 needs_icarus = needs_programs("iverilog", "vvp")
 
@@ -27,7 +25,7 @@ _WORDS = 250
 
 # Of larger ones, gates take a minute to compile, and Icarus minutes to play all phases.
 _MOST_PRODUCT_BITS_AS_GATES = 512
-_MOST_PRODUCT_BITS = 1024
+_MOST_PRODUCT_BITS = 1024 if ALL else 512
 
 
 def _short(cases: list[Case]) -> Case:
@@ -61,7 +59,7 @@ def test_equals_golden_in_amaranth(block: str, config: Any) -> None:
 def test_equals_golden_in_icarus(block: str, config: Any) -> None:
     regression = Regression(block, config, transactions=60, seed=1, simulator="icarus")
     phases: list[str | None] = [None]
-    if _product_bits(block, config) > _MOST_PRODUCT_BITS:
+    if product_bits(block, config) > _MOST_PRODUCT_BITS:
         cases = BLOCKS[block].cases(design_of(block, config), config, 60, 1)
         resets = [case for case in cases if case.phase.reset_after is not None]
         phases = [_short(cases).phase.name, resets[len(resets) // 2].phase.name]
@@ -78,7 +76,7 @@ def test_flattened_netlist_equals_golden(block: str, config: Any, tmp_path: Path
     assert YOSYS is not None
     # Memories stay memories, as in any flow.
     script = f"read_verilog design.v; hierarchy -top {top}; proc; flatten; opt; memory -nomap; opt"
-    if _product_bits(block, config) <= _MOST_PRODUCT_BITS_AS_GATES:
+    if product_bits(block, config) <= _MOST_PRODUCT_BITS_AS_GATES:
         script += "; techmap; opt -fast; clean"
     netlist = tmp_path / "netlist.v"
     run_yosys(f"{script}; write_verilog -noattr {netlist.name}", tmp_path, "-q", program=YOSYS)
@@ -95,15 +93,3 @@ def _latency(block: str, config: Any) -> int:
         return int(config.max_iterations * (min(config.rows, _WORDS) + 40))
     # Results are post-processed a few at a time, until they fill a vector.
     return int(8 * max(config.lanes, config.datapath.vector_size) // config.post_lanes)
-
-
-def _product_bits(block: str, config: Any) -> int:
-    """Bits of the products that a block forms at a time: what makes its netlist large."""
-    if block in ("octav", "vector-quantizer"):
-        return 0
-    if block == "rescaler":
-        return int(config.post_lanes * config.datapath.accumulator_bits * MANTISSA_BITS)
-    datapath = config.datapath if block == "engine" else config
-    multipliers = datapath.vector_size * (config.lanes if block == "engine" else 1)
-    bits = datapath.weights.element_bits * datapath.activations.element_bits
-    return int(multipliers * bits)

@@ -7,12 +7,14 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.blocks import design_of
 from scalewright.sim.simulators.build import BuildError, build
+from tests.tools.command_line import lend_libraries
 
 _CONFIG = DatapathConfig.parse("2/3U/-/-", vector_size=4)
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    lend_libraries(tmp_path, waves=True)
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     return tmp_path / "sim"
 

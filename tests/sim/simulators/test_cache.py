@@ -1,5 +1,7 @@
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from scalewright.golden.config import DatapathConfig
 from scalewright.sim.bench.plan import Phase
 from scalewright.sim.blocks import design_of
 from scalewright.sim.simulators.build import Build, BuildError, build
-from scalewright.sim.simulators.cache import discard, fault, keep, kept_text
+from scalewright.sim.simulators.cache import discard, fault, first, keep, kept_text
 from scalewright.sim.simulators.simulation import SimulationError, simulate
 from scalewright.sim.simulators.toolchain import find_toolchain
 from tests.tools.fake_compiler import fake_compiler
@@ -34,7 +36,9 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> None:
+def _forget() -> Iterator[None]:
+    find_toolchain.cache_clear()
+    yield
     find_toolchain.cache_clear()
 
 
@@ -196,3 +200,30 @@ def test_links_stay_links(tmp_path: Path) -> None:
     assert fault(tmp_path / "kept") is None
     (tmp_path / "target").rmdir()
     assert fault(tmp_path / "kept") is not None
+
+
+def test_one_at_a_time_makes_what_is_missing_and_the_others_find_it(tmp_path: Path) -> None:
+    folder, makers = tmp_path / "library", []
+
+    def make(number: int) -> None:
+        with first(folder):
+            if not folder.exists():
+                makers.append(number)
+                time.sleep(0.05)
+                folder.mkdir()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(4)))
+    assert len(makers) == 1
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_threads_that_want_the_same_simulator_build_it_once(
+    compiler: Callable[..., Path], tmp_path: Path
+) -> None:
+    said = tmp_path / "compiled"
+    compiler(compiling=f"case \"$*\" in *Vtop__ALL.cpp*) echo once >> '{said}';; esac")
+    with ThreadPoolExecutor(3) as pool:
+        builds = set(pool.map(lambda _: build(_DESIGN).folder, range(3)))
+    assert len(builds) == 1
+    assert said.read_text() == "once\n"

@@ -18,6 +18,7 @@ from scalewright.sim.simulators.simulation import SimulationError, simulate
 from scalewright.sim.simulators.simulator import Simulator
 from scalewright.sim.simulators.toolchain import ToolError
 from tests.benches.stage import WORDS, phases, stage
+from tests.tools.command_line import lend_libraries
 from tests.tools.ppa import needs_programs
 
 needs_icarus = needs_programs("iverilog", "vvp")
@@ -164,6 +165,7 @@ def test_waves_are_recorded() -> None:
 
 @needs_icarus
 def test_builds_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lend_libraries(tmp_path)
     monkeypatch.setenv("SCALEWRIGHT_BUILD", str(tmp_path))
     first = build(stage(), simulator=_ICARUS)
     stamp = (first.folder / "sim.vvp").stat().st_mtime_ns

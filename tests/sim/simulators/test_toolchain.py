@@ -1,6 +1,6 @@
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import find_libpython
@@ -16,8 +16,10 @@ from tests.tools.fake_compiler import fake_compiler
 
 
 @pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("CXX", raising=False)
+    find_toolchain.cache_clear()
+    yield
     find_toolchain.cache_clear()
 
 

@@ -14,6 +14,7 @@ import pytest
 from scalewright.golden.config import DatapathConfig
 from scalewright.sim.regression.regress import Regression, regress
 from scalewright.sim.simulators.toolchain import ToolError
+from scalewright.sim.tasks import cluster
 from scalewright.sim.tasks.processes import TRIES, Processes
 from scalewright.sim.tasks.runner import LostError, Runner, runner_of
 
@@ -61,7 +62,12 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "cluster.py"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        # The simulators of this tree.
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path.cwd()),
+            "SCALEWRIGHT_BUILD": str(Path.cwd() / "build"),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -79,8 +85,20 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     address = None
     if request.param == "cluster":
         address = request.getfixturevalue("scheduler")
-    with runner_of(address, 2) as made:
+    with _begun(address) as made:
         yield made
+
+
+def _begun(address: str | None) -> Runner:
+    """A runner, once the workers that a test before has killed are there again."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return runner_of(address, 2)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def test_results_come_in_order_from_other_processes(runner: Runner) -> None:
@@ -133,8 +151,9 @@ def test_one_task_is_no_reason_to_start_a_process() -> None:
     assert TRIES == 3
 
 
-def test_nobody_at_the_address_is_one_line() -> None:
+def test_nobody_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'scalewright[cluster]'")
+    monkeypatch.setattr(cluster, "_TIMEOUT", 1)
     with pytest.raises(ToolError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:9: "):
         runner_of("tcp://127.0.0.1:9", 2)
 
