@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from scalewright.golden.activation import OPERATORS as ACTIVATIONS
@@ -18,16 +17,12 @@ from scalewright.golden.config import (
     ActivationFunction,
     EngineConfig,
     Format,
-    OperandFormat,
     WideFormat,
     compose,
 )
-from scalewright.golden.network import Block, Network, Product, Quantize
-from scalewright.golden.network.blocks import spread
+from scalewright.golden.network import Network, Product, Quantize
 from scalewright.golden.network.graph import MATRIX_KINDS, Node
 from scalewright.golden.network.schedule import Item, schedule, taken_by
-from scalewright.golden.quantized import Quantized
-from scalewright.golden.wide import Wide
 from scalewright.sim.models.file import label_of
 from scalewright.sim.models.float_model import (
     array_of,
@@ -38,7 +33,7 @@ from scalewright.sim.models.float_model import (
 )
 from scalewright.sim.models.functions import DOMAIN
 from scalewright.sim.models.host import OnnxHost
-from scalewright.sim.models.writer import channel_axis, scale_block
+from scalewright.sim.models.weights import WeightReader, require_attribute
 
 _QUANTIZING = ("QuantizeVectors", "QuantizeRows", "QuantizeColumns", "QuantizeElements")
 # Along which axis vectors lie that take the place of weights.
@@ -66,6 +61,7 @@ class ModelReader:
                 self._takers[name].append(node)
         self._outputs = [value.name for value in graph.output]
         self._read: set[str] = set()
+        self._weights = WeightReader(self._givers, self._constant, config.datapath)
 
     def network(self) -> Network:
         """The network.
@@ -179,8 +175,8 @@ class ModelReader:
         if behind is None or (behind.domain, behind.op_type) != (DOMAIN, "Rescale"):
             raise ValueError("must have Rescale behind it")
         limit = 1 << (self._config.result_bits - 1)
-        _require_attribute(behind, "low", -limit)
-        _require_attribute(behind, "high", limit - 1)
+        require_attribute(behind, "low", -limit)
+        require_attribute(behind, "high", limit - 1)
         unit, output = self._scale(behind), behind.output[0]
         attributes = node_attributes(node) if node.op_type == "Conv" else {}
         group = attributes.pop("group", 1)
@@ -188,7 +184,7 @@ class ModelReader:
         right = giver is not None and giver.domain == DOMAIN
         source = self._givers.get(node.input[0])
         wide = self._wide_format(source) if source is not None and not right else None
-        blocks = () if right else self._blocks(node, group, wide.digits if wide else None)
+        blocks = () if right else self._weights.blocks(node, group, wide.digits if wide else None)
         channels = sum(len(block.weights.gamma) for block in blocks)
         units = self._constant(behind.input[2]).reshape(-1)
         if units.dtype != np.int32 or units.shape != (channels or 1,):
@@ -278,8 +274,8 @@ class ModelReader:
         if len(node.input) < 2 or (node.op_type == "Rescale" and len(node.input) != 3):
             raise ValueError(f"{label_of(node)} must have more inputs")
         if node.op_type in _QUANTIZING:
-            _require_attribute(node, "qmin", fmt.qmin)
-            _require_attribute(node, "qmax", fmt.qmax)
+            require_attribute(node, "qmin", fmt.qmin)
+            require_attribute(node, "qmax", fmt.qmax)
         values = self._constant(node.input[1])
         # Subnormal scales have lost bits; none is written.
         if values.size != 1 or not np.finfo(np.float32).tiny <= values.flat[0] < np.inf:
@@ -296,113 +292,3 @@ class ModelReader:
         """Count a node as read; what alone comes behind it."""
         self._read.add(node.output[0])
         return self._behind(node)
-
-    def _dequantize(self, tensor: str) -> onnx.NodeProto:
-        node: onnx.NodeProto | None = self._givers.get(tensor)
-        if node is None or node.op_type != "DequantizeLinear" or len(node.input) < 2:
-            raise ValueError(f"its weights {tensor} must come from DequantizeLinear")
-        return node
-
-    def _wide_blocks(
-        self,
-        node: onnx.NodeProto,
-        elements: npt.NDArray[Any],
-        group: int,
-        digits: OperandFormat | None,
-    ) -> tuple[Block, ...]:
-        """Weights of wider elements, for activations of some digits, or of none."""
-        datapath = self._config.datapath
-        fmt, _ = compose(datapath, weights=datapath.weights, activations=digits)
-        assert fmt is not None
-        gamma = self._constant(node.input[1])
-        if gamma.shape != elements.shape[:1] or not (np.isfinite(gamma) & (gamma >= 0)).all():
-            raise ValueError(f"{node.input[1]} must be {len(elements)} scales, not {gamma.shape}")
-        if type(group) is not int or group < 1 or len(elements) % group:
-            raise ValueError(f"its groups must divide {len(elements)} channels, not {group}")
-        blocks, start = [], 0
-        for block, first in spread(elements.astype(np.int32), group, datapath.vector_size):
-            weights = Wide(
-                elements=_vectors(block, datapath.vector_size),
-                gamma=gamma[start : start + len(block)],
-                format=fmt,
-                length=block.shape[-1],
-                coarse_axis=0,
-            )
-            blocks.append(Block(weights=weights, first=first))
-            start += len(block)
-        return tuple(blocks)
-
-    def _blocks(
-        self, product: onnx.NodeProto, group: int, digits: OperandFormat | None
-    ) -> tuple[Block, ...]:
-        """Weights of a product, in the layout of scalewright.golden.network.product."""
-        node = self._dequantize(product.input[1])
-        axis = channel_axis(product.op_type)
-        fmt = self._config.datapath.weights
-        size = self._config.datapath.vector_size
-        axes = (3, 4) if product.op_type == "Conv" else (2,)
-
-        def arrange(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            if values.ndim not in axes or values.size == 0 or values.dtype.kind == "f":
-                raise ValueError(
-                    f"its weights must be integers of {axes[-1]} axes, not {values.shape}"
-                )
-            values = values[:, :, None] if values.ndim == 3 else values
-            return np.ascontiguousarray(np.moveaxis(values, 1, -1) if axis == 0 else values.T)
-
-        elements = arrange(self._constant(node.input[0]))
-        if fmt.scale_bits is not None and "block_size" not in node_attributes(node):
-            return self._wide_blocks(node, elements, group, digits)
-        if abs(elements.astype(np.int64)).max() > -fmt.element_min:
-            raise ValueError(f"its weights do not fit {fmt.element_bits} bits")
-        if type(group) is not int or group < 1 or len(elements) % group:
-            raise ValueError(f"its groups must divide {len(elements)} channels, not {group}")
-        inputs, source = elements.shape[-1], node.input[1]
-        scales: npt.NDArray[Any] | None = None
-        if fmt.scale_bits is not None:
-            block_size = scale_block(inputs, group, size)
-            _require_attribute(node, "block_size", block_size)
-            inner = self._dequantize(node.input[1])
-            scales = arrange(self._constant(inner.input[0]))
-            if scales.shape != (*elements.shape[:-1], -(-inputs // block_size)):
-                raise ValueError(f"{inner.input[0]} must have a scale for each vector")
-            scales = np.repeat(scales, block_size, axis=-1)[..., :inputs].astype(np.uint16)
-            source = inner.input[1]
-        gamma = self._constant(source)
-        if gamma.shape != elements.shape[:1] or not (np.isfinite(gamma) & (gamma >= 0)).all():
-            raise ValueError(f"{source} must be {len(elements)} scales, not {gamma.shape}")
-        blocks, start = [], 0
-        spread_scales = None if scales is None else list(spread(scales, group, size))
-        for index, (block, first) in enumerate(spread(elements.astype(np.int8), group, size)):
-            vector_scales = None
-            if spread_scales is not None:
-                # Those of other groups' channels are 0, and those of a group's alike.
-                vector_scales = _vectors(spread_scales[index][0], size).max(axis=-1)
-            blocks.append(
-                Block(
-                    weights=Quantized(
-                        elements=_vectors(block, size),
-                        scales=vector_scales,
-                        gamma=gamma[start : start + len(block)],
-                        format=fmt,
-                        length=block.shape[-1],
-                        coarse_axis=0,
-                    ),
-                    first=first,
-                )
-            )
-            start += len(block)
-        return tuple(blocks)
-
-
-def _vectors(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """Values (..., K) as vectors (..., J, V), the last one padded with zeros."""
-    padding = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % size)]
-    return np.pad(values, padding).reshape(*values.shape[:-1], -1, size)
-
-
-def _require_attribute(node: onnx.NodeProto, name: str, value: int) -> None:
-    """What a node does must be what the configuration says."""
-    found = node_attributes(node).get(name)
-    if found != value:
-        raise ValueError(f"{name} of {label_of(node)} must be {value}, not {found}")

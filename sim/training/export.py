@@ -10,7 +10,8 @@ from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network
 from scalewright.golden.network.feeds import Input
 from scalewright.golden.network.graph import Graph, Node
-from scalewright.golden.network.quantization import Trained, quantize_network
+from scalewright.golden.network.quantization import quantize_network
+from scalewright.golden.network.steps import Trained
 from scalewright.sim.models.host import OnnxHost
 from scalewright.sim.training.layer import QuantizedLayer
 from scalewright.sim.training.operators import host_operator
