@@ -34,7 +34,14 @@ from scalewright.golden.network.execution import (
     run_network,
     run_step,
 )
-from scalewright.golden.network.feeds import Values, batches, feeds_of, fixed_batch
+from scalewright.golden.network.feeds import (
+    Values,
+    batches,
+    count_of,
+    feeds_of,
+    fixed_batch,
+    numbers_of,
+)
 from scalewright.golden.network.graph import Graph, evaluator
 from scalewright.golden.network.operands import weight_matrix
 from scalewright.golden.network.product import Product, joined
@@ -43,8 +50,11 @@ from scalewright.golden.network.vectors import Tensor, Vectors, as_real
 from scalewright.golden.quantized import Floats
 
 _SMALLEST_GAIN, _LARGEST_GAIN = 0.5, 2.0
-# Results of a channel that statistics are made of, at most, and inputs that they come from.
+# Results of a channel that statistics are made of at most, and inputs that they come from: some, as
+# many as can be kept in memory on their way through the network.
 _ROWS, _INPUTS = 4096, 64
+# Numbers of the inputs that are learned from at once.
+_NUMBERS = 1 << 21
 _TINY = float(np.finfo(np.float32).tiny)
 # Fewer inputs show nothing: some are held out, to see what a correction is worth.
 _FEWEST = 4
@@ -102,13 +112,14 @@ def correct(
         ValueError: Inputs that do not suit the network.
     """
     feeds = feeds_of(graph.inputs, x)
-    count = max((len(values) for values in feeds.values() if values.ndim), default=1)
+    count = count_of(feeds)
     size = fixed_batch(graph.inputs) or 1
     if method is Method.NONE or (method is None and count < _FEWEST * size):
         return Correction(network=network, method=Method.NONE, medians={})
     learned = count if method else max(size, count * 3 // 4 // size * size)
     last = {name: values[learned:] for name, values in feeds.items()}
-    learned = min(learned, max(size, _INPUTS // size * size))
+    most = min(_INPUTS, max(_FEWEST, _NUMBERS // numbers_of(feeds)))
+    learned = min(learned, max(size, most // size * size))
     first = {name: values[:learned] for name, values in feeds.items()}
     learning = _Learning(network, graph, first, config, batch, progress)
     if method is not None:
@@ -253,7 +264,7 @@ class _Learning:
         names = {n for node in nodes.values() for n in (node.inputs[0], node.output)}
         compute = evaluator(self._graph, names)
         draw = np.random.default_rng(0)
-        count = max((len(v) for v in self._feeds.values() if v.ndim), default=1)
+        count = count_of(self._feeds)
         share = max(1, _ROWS // count)
         seen = dict.fromkeys(nodes, 0)
         rows: dict[str, list[npt.NDArray[np.intp]]] = {name: [] for name in nodes}
@@ -262,7 +273,7 @@ class _Learning:
         size = fixed_batch(self._graph.inputs) or batch or count
         for feeds in batches(self._feeds, size):
             tensors = compute(feeds)
-            inputs = max((len(v) for v in feeds.values() if v.ndim), default=1)
+            inputs = count_of(feeds)
             for product in products:
                 node = nodes[product.name]
                 values = _rows_of(tensors[node.output], product.axis)

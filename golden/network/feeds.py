@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from scalewright.golden.quantize import as_finite_float32
 
+# Numbers of an embedding.
+_LOOKED_UP = 1024
 # One tensor for a network of one input, or all by name.
 Values: TypeAlias = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 
@@ -128,6 +130,19 @@ def in_batches(
     if len(parts) == 1:
         return first
     return {name: joining([(found[name], count) for found, count in parts], name) for name in first}
+
+
+def count_of(feeds: Mapping[str, npt.NDArray[Any]]) -> int:
+    """How many inputs there are."""
+    return max((len(values) for values in feeds.values() if values.ndim), default=1)
+
+
+def numbers_of(feeds: Mapping[str, npt.NDArray[Any]]) -> int:
+    """Numbers of one input, each integer as many as a network may look up for it."""
+    numbers = sum(
+        values.size * (1 if values.dtype.kind == "f" else _LOOKED_UP) for values in feeds.values()
+    )
+    return max(1, numbers // count_of(feeds))
 
 
 def batches(

@@ -40,10 +40,13 @@ def counting(config: EngineConfig, count: Callable[[Product, int], None]) -> Run
     return run
 
 
-def largest_accumulators(network: Network, x: Values, config: EngineConfig) -> Mapping[str, int]:
+def largest_accumulators(
+    network: Network, x: Values, config: EngineConfig, *, batch: int | None = None
+) -> Mapping[str, int]:
     """Largest magnitude of each product's accumulators on some inputs, by the product's name.
 
-    The accumulators are as wide as any, whatever the configuration says.
+    The accumulators are as wide as any, whatever the configuration says; `batch` inputs are
+    computed at once.
     """
     wide = with_accumulators(config, ACCUMULATOR_BITS[-1])
     found: dict[str, int] = defaultdict(int)
@@ -57,7 +60,7 @@ def largest_accumulators(network: Network, x: Values, config: EngineConfig) -> M
             results.append(finish_layer(part.layer, sums, wide))
         return results
 
-    run_network(network, x, wide, run=run, keep=())
+    run_network(network, x, wide, run=run, keep=(), batch=batch)
     return found
 
 

@@ -9,10 +9,11 @@ import click
 from scalewright.golden.calibration import Clip
 from scalewright.golden.config import DatapathConfig, EngineConfig
 from scalewright.golden.network.correction import Correction, Method
+from scalewright.golden.network.feeds import count_of
 from scalewright.golden.quantize import Scaling
 from scalewright.sim.cli.parameters.configuration import DatapathOptions, datapath_options
 from scalewright.sim.cli.parameters.engine import shown
-from scalewright.sim.cli.parameters.inputs import batch_of, count_of, load_inputs, paths_of
+from scalewright.sim.cli.parameters.inputs import batch_of, load_inputs, paths_of
 from scalewright.sim.cli.parameters.notation import notation_argument
 from scalewright.sim.cli.parameters.options import (
     clip_option,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network, Tensor, as_real, run_network
-from scalewright.golden.network.feeds import batches, fixed_batch, join
+from scalewright.golden.network.feeds import batches, count_of, fixed_batch, join
 from scalewright.golden.network.graph import Graph, evaluator
 from scalewright.golden.network.saturation import counting
 from scalewright.sim.cli import DIFFERENT
@@ -25,7 +25,7 @@ from scalewright.sim.cli.parameters.engine import (
     layers_line,
     reloading_line,
 )
-from scalewright.sim.cli.parameters.inputs import batch_of, count_of, load_inputs, paths_of
+from scalewright.sim.cli.parameters.inputs import batch_of, load_inputs, paths_of
 from scalewright.sim.cli.parameters.options import (
     json_option,
     output_path,

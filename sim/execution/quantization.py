@@ -13,7 +13,7 @@ from scalewright.golden.calibration import Clip
 from scalewright.golden.config import EngineConfig
 from scalewright.golden.network import Network, Product, Tensor, as_real, run_network
 from scalewright.golden.network.correction import Correction, Method, correct
-from scalewright.golden.network.feeds import batches, fixed_batch
+from scalewright.golden.network.feeds import batches, count_of, fixed_batch
 from scalewright.golden.network.graph import Graph, evaluator
 from scalewright.golden.network.operands import weight_matrix
 from scalewright.golden.network.quantization import quantize_network
@@ -107,7 +107,7 @@ def quantize(
     Raises:
         ValueError: As `quantize_network` does.
     """
-    count = _count(inputs)
+    count = count_of(inputs)
     widest = with_accumulators(config, 48) if fit_accumulators else config
     with progress("inputs in floats", count) as advance:
         network = quantize_network(
@@ -128,7 +128,7 @@ def quantize(
     network = correction.network
     size = fixed_batch(graph.inputs) or batch
     looked_at = {name: v[: max(size, _LOOKED_AT // size * size)] for name, v in inputs.items()}
-    largest = largest_accumulators(network, looked_at, config)
+    largest = largest_accumulators(network, looked_at, config, batch=size)
     bits = {p.name: fitting_bits(p, largest[p.name], config) for p in network.products}
     if fit_accumulators:
         needed = max(config.datapath.accumulator_bits, *bits.values())
@@ -145,7 +145,7 @@ def quantize(
             results = run_network(network, part, config, run=run, keep=kept)
             for product in network.products:
                 ratios[product.output].add(real[product.output], as_real(results[product.output]))
-            advance(_count(part))
+            advance(count_of(part))
     layers = [
         LayerQuality(
             product=product,
@@ -167,10 +167,6 @@ def quantize(
     )
 
 
-def _count(inputs: Feeds) -> int:
-    return max((len(values) for values in inputs.values() if values.ndim), default=1)
-
-
 def _weights_quality(graph: Graph, product: Product) -> dict[str, Any]:
     if not product.blocks:
         return {"shape": None, "weights_snr": None}
@@ -181,7 +177,7 @@ def _weights_quality(graph: Graph, product: Product) -> dict[str, Any]:
 
 
 def _input_warnings(inputs: Feeds) -> Iterator[str]:
-    count = _count(inputs)
+    count = count_of(inputs)
     if count < _FEW:
         yield f"{count} calibration inputs are few: {_FEW} or more show what others will reach"
     for name, values in inputs.items():

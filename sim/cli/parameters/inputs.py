@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from scalewright.golden.network.feeds import Input, feeds_of, fixed_batch
+from scalewright.golden.network.feeds import Input, feeds_of, fixed_batch, numbers_of
 from scalewright.sim.files import tensors as tensor_file
 from scalewright.sim.files.names import printable
 
-# Numbers of inputs and of all tensors of a batch: what is computed at once fits in memory.
-_BATCH_NUMBERS = 1 << 22
+# Numbers of the inputs of a batch: what comes of them may be a hundred times as many.
+_BATCH_NUMBERS = 1 << 16
 
 
 def load_inputs(sources: Sequence[str], wanted: Sequence[Input]) -> dict[str, npt.NDArray[Any]]:
@@ -62,15 +62,9 @@ def paths_of(sources: Sequence[str]) -> list[str]:
     return [part for source in sources for part in {source, source.partition("=")[2] or source}]
 
 
-def count_of(inputs: Mapping[str, npt.NDArray[Any]]) -> int:
-    """How many inputs there are."""
-    return max((len(values) for values in inputs.values() if values.ndim), default=1)
-
-
 def batch_of(inputs: Mapping[str, npt.NDArray[Any]]) -> int:
     """How many inputs are computed at once."""
-    numbers = sum(values.size for values in inputs.values()) // count_of(inputs)
-    return max(1, _BATCH_NUMBERS // (64 * max(1, numbers)))
+    return max(1, _BATCH_NUMBERS // numbers_of(inputs))
 
 
 def _add(
