@@ -31,11 +31,12 @@ from scalewright.golden.network.saturation import (
     largest_accumulators,
     with_accumulators,
 )
+from scalewright.sim.cli.parameters.engine import EngineSize, engine_size_options
 from scalewright.sim.cli.parameters.notation import NotationOrPreset
 from scalewright.sim.cli.parameters.options import json_option, progress_bar
 from scalewright.sim.cli.program.table import Table
 from scalewright.sim.execution.inspection import loads_of, stand_in
-from scalewright.sim.execution.networks import run_on_rtl
+from scalewright.sim.execution.networks import count_words, run_on_rtl
 from scalewright.sim.execution.products import signal_to_noise_db
 from scalewright.sim.files.names import printable
 from scalewright.sim.files.outputs import require_writable, write_json
@@ -80,13 +81,14 @@ class Row:
     mismatches: int
 
 
-def measure(model: Path, config: EngineConfig, sample: int) -> Row:
+def measure(model: Path, config: EngineConfig, sample: int, *, alike: int = 1) -> Row:
     """Quantize a network, and run it in golden, on the RTL and in ONNX Runtime.
 
     Args:
         model: The file; inputs by name come from the .npz beside it, or are random numbers.
         config: The engine; its accumulators are wider where the network needs it.
         sample: Rows of each layer that the RTL plays.
+        alike: How many networks of about this size the engine plays: many are worth a faster one.
 
     Raises:
         ValueError: A network that cannot be read or quantized.
@@ -98,7 +100,8 @@ def measure(model: Path, config: EngineConfig, sample: int) -> Row:
     largest = largest_accumulators(network, inputs, config)
     bits = max(fitting_bits(p, largest[p.name], config) for p in network.products)
     config = with_accumulators(config, max(bits, _ACCUMULATOR_BITS))
-    ran = run_on_rtl(network, inputs, config, words=1 << 20, sample=sample)
+    words = alike * count_words(network, inputs, config, sample=sample)
+    ran = run_on_rtl(network, inputs, config, words=words, sample=sample)
     (name, *_) = network.outputs
     loads, result = loads_of(network, inputs, config)
     golden = result.astype(np.float64)
@@ -146,13 +149,18 @@ def _in_runtime(
     metavar="ROWS",
     help="Rows of each layer that the RTL plays.",
 )
+@engine_size_options
 @json_option
 def networks(
-    models: tuple[str, ...], config: DatapathConfig, sample: int, json_file: Path | None
+    models: tuple[str, ...],
+    config: DatapathConfig,
+    sample: int,
+    size: EngineSize,
+    json_file: Path | None,
 ) -> int:
     """Run networks on the engine, and compare RTL, golden and ONNX Runtime."""
     require_writable(json_file, inputs=list(models))
-    engine = EngineConfig(datapath=config, depth=1024, result_bits=24)
+    engine = size.apply(EngineConfig(datapath=config, depth=1024, result_bits=24))
     table = Table(
         "network", "layers", "of two activations", "in groups", "MMACs", "accumulator bits",
         "SNR dB", "ONNX Runtime dB", "RTL results", "mismatches",
@@ -160,7 +168,7 @@ def networks(
     rows = []
     with progress_bar("networks", len(models)) as advance:
         for model in models:
-            row = measure(Path(model), engine, sample)
+            row = measure(Path(model), engine, sample, alike=len(models))
             rows.append(row)
             table.add(
                 printable(Path(model).stem), row.layers, row.stacks, row.groups,
