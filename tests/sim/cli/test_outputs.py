@@ -42,6 +42,7 @@ _NEEDS = {
     "regress": ["4/4/-/-"],
     "compare": ["w.npy", "a.npy", "--config", "4/4/4/6"],
     "calibrate": ["w.npy", "--bits", "4"],
+    "inspect": ["float.onnx", "images.npy", "--config", "8/8/-/-", "--lanes", "4"],
     "quantize": ["float.onnx", "--calibrate", "images.npy", "--config", "4/4U/4/6"],
     "run": ["vsq.onnx", "images.npy", "--on", "golden", "--labels", "labels.npy"],
     "vectors": ["4/4/-/-", "--vector-size", "4", "--vectors", "1"],
@@ -116,8 +117,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     for name, rows in (("w", 3), ("a", 4)):
         np.save(tmp_path / f"{name}.npy", rng.standard_normal((rows, 20)).astype(np.float32))
-    np.save(tmp_path / "images.npy", calibration_images()[:2].reshape(-1, 1, 8, 8))
-    np.save(tmp_path / "labels.npy", np.zeros(2, np.int64))
+    np.save(tmp_path / "images.npy", calibration_images()[:8].reshape(-1, 1, 8, 8))
+    np.save(tmp_path / "labels.npy", np.zeros(8, np.int64))
     (tmp_path / "float.onnx").write_bytes(CONVOLUTIONAL.read_bytes())
     return tmp_path
 
