@@ -105,12 +105,13 @@ def parse(words: list[str]) -> None:
     """Have click read a command's options, without running it; prose may leave some out."""
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, f"no command {words[0]}"
-    # Files that an earlier command would have written are not there: their types do not matter.
-    for parameter in command.params:
-        if isinstance(parameter.type, click.Path):
-            parameter.type.exists = False
-    with contextlib.suppress(click.MissingParameter), command.make_context(words[0], words[1:]):
-        pass
+    with pytest.MonkeyPatch.context() as patch:
+        # Files that an earlier command would have written are not there: their types do not matter.
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                patch.setattr(parameter.type, "exists", False)
+        with contextlib.suppress(click.MissingParameter), command.make_context(words[0], words[1:]):
+            pass
 
 
 def commands_and_mentions(page: str) -> list[str]:
