@@ -159,47 +159,63 @@ class _Learning:
     def corrected(self, method: Method) -> Network:
         """The network, each product corrected behind those before it."""
         steps: list[Step] = []
-        tensors: dict[str, Any] = {**self._network.constants, **self._feeds}
+        count = count_of(self._feeds)
+        # As many inputs at once as the network takes; their results are seen together.
+        parts = batches(self._feeds, fixed_batch(self._graph.inputs) or count)
+        batched: list[dict[str, Any]] = [{**self._network.constants, **part} for part in parts]
         uses = last_uses(self._network, ())
         run = run_golden(self._config)
         for index, step in enumerate(self._network.steps):
             if isinstance(step, Product) and step.blocks:
-                step, tensors[step.output] = self._correct(step, tensors[step.input], method)
+                taken = [tensors[step.input] for tensors in batched]
+                step, results = self._correct(step, taken, method)
+                for tensors, result in zip(batched, results, strict=True):
+                    tensors[step.output] = result
                 self._progress(1)
             else:
-                run_step(step, tensors, self._config, run)
+                for tensors in batched:
+                    run_step(step, tensors, self._config, run)
             steps.append(step)
-            for name in uses.get(index, ()):
-                del tensors[name]
+            for tensors in batched:
+                for name in uses.get(index, ()):
+                    del tensors[name]
         return replace(self._network, steps=tuple(steps))
 
     def _correct(
-        self, product: Product, activations: Vectors, method: Method
-    ) -> tuple[Product, Tensor]:
-        """A product corrected, and what it gives then."""
-        parts, outer = product.parts(activations, None, self._config)
+        self, product: Product, activations: list[Vectors], method: Method
+    ) -> tuple[Product, list[Tensor]]:
+        """A product corrected, and what it gives then for each batch."""
+        works = [product.parts(each, None, self._config) for each in activations]
         sums = [
-            run_layer(replace(p.layer, output=Output.ACCUMULATOR), p.activations, self._config)
-            for p in parts
+            [
+                run_layer(replace(p.layer, output=Output.ACCUMULATOR), p.activations, self._config)
+                for p in parts
+            ]
+            for parts, _ in works
         ]
-        gamma = float(activations.values.gamma)
+        gamma = float(activations[0].values.gamma)
         if method is Method.OFFSET:
             gain, offset = np.ones(product.channels), self._offsets(product)
         else:
-            gain, offset = self._affine(product, joined(sums, 1), gamma)
+            rows = joined([joined(each, 1) for each in sums], 0)
+            gain, offset = self._affine(product, rows, gamma)
         # A bias or factors that the engine does not have: it stays as it was.
         with suppress(ValueError):
             product = self._changed(product, gain, offset, gamma)
-        results = [
-            finish_layer(
-                layer,
-                MacResult(accumulators=each.values, saturated=each.saturated),
-                self._config,
-            )
-            for layer, each in zip(product.layers(gamma, self._config), sums, strict=True)
-            if each.values is not None
-        ]
-        return product, product.tensor(results, outer)
+        layers = product.layers(gamma, self._config)
+        tensors = []
+        for each, (_, outer) in zip(sums, works, strict=True):
+            results = [
+                finish_layer(
+                    layer,
+                    MacResult(accumulators=result.values, saturated=result.saturated),
+                    self._config,
+                )
+                for layer, result in zip(layers, each, strict=True)
+                if result.values is not None
+            ]
+            tensors.append(product.tensor(results, outer))
+        return product, tensors
 
     def _affine(
         self, product: Product, sums: LayerResult, input_gamma: float

@@ -129,6 +129,26 @@ def test_without_inputs_to_hold_out_nothing_changes(tmp_path: Path) -> None:
     assert_same(found.network, network)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_networks_of_a_fixed_batch_are_corrected_as_others(batch: int, tmp_path: Path) -> None:
+    body = "a = Conv(x, k) b = Relu(a) c = Reshape(b, shape) y = Gemm(c, w)"
+    constants = {"k": uniform(0, 8, 3, 3, 3), "w": uniform(1, 8 * 16, 5)}
+    config, x = _config("3/8/-/-"), uniform(2, 16, 3, 6, 6, low=0)
+    found = []
+    for size in (0, batch):
+        shape = {"shape": np.array([size or -1, 8 * 16])}
+        proto = model("3,6,6->5", body, {**constants, **shape})
+        if size:
+            for value in (proto.graph.input[0], proto.graph.output[0]):
+                value.type.tensor_type.shape.dim[0].dim_value = size
+        graph = models.graph_of(proto, tmp_path)
+        network = quantize_network(graph, x, config, Clip("max"))
+        found.append(correct(network, graph, x, config, method=Method.AFFINE).network)
+    for free, fixed in zip(found[0].products, found[1].products, strict=True):
+        np.testing.assert_allclose(fixed.gammas, free.gammas, rtol=1e-3)
+        np.testing.assert_allclose(fixed.bias, free.bias, atol=1e-3)
+
+
 def test_what_the_file_says_is_what_was_corrected(tmp_path: Path) -> None:
     graph = models.graph_of(models.residual_model(), tmp_path)
     config, x = _config("4/4U/4/6", 4), uniform(0, 20, 3, 9, 9, low=0)
