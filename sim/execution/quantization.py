@@ -42,7 +42,7 @@ class LayerQuality:
     Attributes:
         product: The layer.
         shape: Of its weights (M, ..., K); None for a product of two activations.
-        weights_snr: Signal-to-noise ratio of its weights in dB, or None.
+        weights_snr: Signal-to-noise ratio of its weights in dB, uncorrected, or None.
         results_snr: Of its results on the calibration inputs, behind the layers before it.
         saturated: Results that saturated on them.
         accumulator_bits: Accumulator bits that hold what calibration reached, with room for more.
@@ -120,6 +120,8 @@ def quantize(
             batch=batch,
             progress=advance,
         )
+    # Before gains make them larger or smaller on purpose.
+    weights = {product.name: _weights_quality(graph, product) for product in network.products}
     methods = 2 if method is None else 1
     with progress("products corrected", methods * len(network.products)) as advance:
         correction = correct(
@@ -149,7 +151,7 @@ def quantize(
     layers = [
         LayerQuality(
             product=product,
-            **_weights_quality(graph, product),
+            **weights[product.name],
             results_snr=ratios[product.output].db,
             saturated=saturated[product.name],
             accumulator_bits=bits[product.name],
