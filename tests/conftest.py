@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,12 @@ settings.register_profile("scalewright", derandomize=True, deadline=None, max_ex
 settings.load_profile("scalewright")
 
 _PROPERTY = "inputs of the fuzz target "
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is there from being looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
